@@ -1,0 +1,1 @@
+"""AdmissionReviews in, answers out: the HTTPS server, kopf's handlers and the one entry, review()."""

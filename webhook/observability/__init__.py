@@ -1,0 +1,1 @@
+"""What podgate says about itself: metrics, logs, health."""

@@ -1,0 +1,88 @@
+"""What the service needs of the world: protocols, and the values that cross them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from webhook.core.keyring import PullSecret
+from webhook.core.manifest import Document, Role
+from webhook.core.reference import Reference
+from webhook.core.scheduling import Node
+from webhook.core.workload import PodConstraints
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """For whom a registry is asked: decides credentials and what a cache may show.
+
+    `secrets` are the pod's pull secrets that exist, in the pod's order, not yet parsed: a malformed one stops the pull
+    (BadCredentials), as in the kubelet. `deadline` is a time of the running event loop's clock in seconds, None where
+    there is none: no request is begun, and no retry waited for, that cannot end by then.
+    """
+
+    namespace: str = ""
+    secrets: tuple[PullSecret, ...] = ()
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a reference names: the root document and where it was found.
+
+    `stale` is true where a cached answer stands in for a registry that is down.
+    """
+
+    reference: Reference
+    root: Document
+    stale: bool = False
+
+
+class Images(Protocol):
+    """Registries. Every fault is a RegistryError; BadCredentials where a pull secret cannot be read."""
+
+    async def resolve(self, reference: Reference, access: Access) -> Image:
+        """The root document of a reference: by its digest where it has one, else by its tag."""
+        ...
+
+    async def fetch(self, reference: Reference, digest: str, role: Role, access: Access) -> Document:
+        """A document of the reference's repository by digest, its hash checked."""
+        ...
+
+
+class Cluster(Protocol):
+    """The state of a cluster, or of the files that stand in for one."""
+
+    def nodes(self) -> Sequence[Node]:
+        """All nodes known now. The same object is returned as long as nothing that decisions see has changed."""
+        ...
+
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        """A namespace's labels; None where the namespace is not known."""
+        ...
+
+    async def pull_secrets(self, namespace: str, constraints: PodConstraints, *, template: bool) -> tuple[PullSecret, ...]:
+        """The pull secrets of a pod that exist, in order; for a template also those of its ServiceAccount.
+
+        Raises BadCredentials where a secret exists but lacks the key of its type, or where reading it is forbidden.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One decision, for metrics and the log."""
+
+    decision: str
+    reason: str
+    kind: str
+    mode: str
+    seconds: float
+    why: tuple[str, ...] = field(default=())
+
+
+class Observer(Protocol):
+    """Where decisions are counted and logged."""
+
+    def decided(self, observation: Observation) -> None:
+        """Called once for each decision."""
+        ...

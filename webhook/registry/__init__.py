@@ -1,0 +1,1 @@
+"""The registry client: the only place that speaks HTTP to registries."""
