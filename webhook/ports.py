@@ -60,7 +60,9 @@ class Cluster(Protocol):
         """A namespace's labels; None where the namespace is not known."""
         ...
 
-    async def pull_secrets(self, namespace: str, constraints: PodConstraints, *, template: bool) -> tuple[PullSecret, ...]:
+    async def pull_secrets(
+        self, namespace: str, constraints: PodConstraints, *, template: bool
+    ) -> tuple[PullSecret, ...]:
         """The pull secrets of a pod that exist, in order; for a template also those of its ServiceAccount.
 
         Raises BadCredentials where a secret exists but lacks the key of its type, or where reading it is forbidden.

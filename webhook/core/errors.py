@@ -14,6 +14,7 @@ A verdict (an image that does not fit a node) is never an exception: it is an Ou
 service.py and nowhere else.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 ErrorCode = Literal[
@@ -35,12 +36,9 @@ ErrorCode = Literal[
 ]
 """What kept an image from being known; the words of `error.code` in the output of `podgate check -o json`."""
 
-BODY_LIMIT = 512
-"""Characters of a registry's error body that are kept: enough for its own words, too few to fill a log."""
-
 
 class MalformedInput(ValueError):
-    """Input that does not have its form; `path` leads to the bad field (empty: the whole), `problem` says what is wrong."""
+    """Input without its form: `path` leads to the bad field (empty: the whole), `problem` says what is wrong."""
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(f"{path}: {problem}" if path else problem)
@@ -69,31 +67,31 @@ class MalformedSettings(MalformedInput):
 
 
 class BadCredentials(MalformedInput):
-    """A pull secret or docker configuration that cannot be read; its text names the secret and key, never the content."""
+    """A pull secret or docker configuration that cannot be read; the text names secret and key, not the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The HTTP exchange behind a fault, fit for a log: `url` has neither query nor user information, `body` is the
+    beginning of the answer. `status` is None where there was no answer."""
+
+    url: str = ""
+    status: int | None = None
+    body: str = ""
 
 
 class RegistryError(Exception):
     """A fault of a registry or of the way to it.
 
-    `status` is the HTTP status, None where there was no answer. `retryable` says whether the same request may succeed
-    soon. `url` has neither query nor user information. `body` is the beginning of the answer, for the log only.
-    `detail` may hold addresses and TLS words: it is for the log, and a user is told the code alone.
+    `retryable` says whether the same request may succeed soon. `detail` and `exchange` may hold addresses and TLS words:
+    they are for the log, and a user is told the code alone.
     """
 
     def __init__(
-        self,
-        code: ErrorCode,
-        detail: str,
-        *,
-        status: int | None = None,
-        retryable: bool = False,
-        url: str = "",
-        body: str = "",
+        self, code: ErrorCode, detail: str, exchange: Exchange | None = None, *, retryable: bool = False
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code: ErrorCode = code
         self.detail = detail
-        self.status = status
+        self.exchange = exchange or Exchange()
         self.retryable = retryable
-        self.url = url
-        self.body = body[:BODY_LIMIT]

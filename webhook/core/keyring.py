@@ -15,7 +15,7 @@ class PullSecret:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A way to log in to a registry. `source` names where it came from (a secret's name), for people; never the content."""
+    """A way to log in to a registry. `source` names where it came from (a secret's name), never its content."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
