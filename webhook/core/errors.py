@@ -83,8 +83,8 @@ class Exchange:
 class RegistryError(Exception):
     """A fault of a registry or of the way to it.
 
-    `retryable` says whether the same request may succeed soon. `detail` and `exchange` may hold addresses and TLS words:
-    they are for the log, and a user is told the code alone.
+    `retryable` says whether the same request may succeed soon. `detail` and `exchange` may hold addresses and TLS
+    words, for the log; a user is told the code alone.
     """
 
     def __init__(
