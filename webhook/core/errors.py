@@ -3,12 +3,15 @@
     ValueError
     └── MalformedInput              something that somebody wrote does not have the form it must have
         ├── InvalidReference        an image reference
+        ├── MalformedPlatform       a platform, as in linux/arm64
         ├── MalformedDocument       an index, manifest or config from a registry
+        ├── MalformedChallenge      a WWW-Authenticate challenge that leads to no token
         ├── MalformedObject         a Kubernetes object
         ├── MalformedSettings       a settings file
         └── BadCredentials          a pull secret, or a docker configuration
     Exception
-    └── RegistryError               a registry, or the way to it, failed
+    ├── RegistryError               a registry, or the way to it, failed
+    └── ClusterUnavailable          the API server, or the way to it, failed
 
 A verdict (an image that does not fit a node) is never an exception: it is an Outcome. Faults become outcomes in
 service.py and nowhere else.
@@ -54,8 +57,16 @@ class InvalidReference(MalformedInput):
         self.kind = kind
 
 
+class MalformedPlatform(MalformedInput):
+    """Not a platform in the form os/architecture[/variant]."""
+
+
 class MalformedDocument(MalformedInput):
     """A document of a registry that is not what its type says."""
+
+
+class MalformedChallenge(MalformedInput):
+    """A registry's challenge from which no token can be asked: its realm is missing, or is no URL."""
 
 
 class MalformedObject(MalformedInput):
@@ -95,3 +106,17 @@ class RegistryError(Exception):
         self.detail = detail
         self.exchange = exchange or Exchange()
         self.retryable = retryable
+
+
+class ClusterUnavailable(Exception):
+    """The API server cannot be asked, or does not give what podgate needs: one line that a user can act on.
+
+    `status` is its HTTP answer, None where there was none (no kubeconfig, no connection, no trust). `retry_after` is the
+    pause that the server asks for, in seconds; None where it asks for none.
+    """
+
+    def __init__(self, problem: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.status = status
+        self.retry_after = retry_after
