@@ -1,8 +1,14 @@
-"""Candidate nodes: those that the default scheduler's own filters would admit."""
+"""What nodes have and pods demand of them: labels, taints, selectors, tolerations, read from Kubernetes objects.
+
+Which nodes a pod may land on is worked out in candidates.py.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from webhook.core.errors import MalformedObject
+from webhook.core.node import node_platform
+from webhook.core.objects import Fields
 from webhook.core.platform import Platform
 from webhook.core.runtime import Runtime
 
@@ -51,6 +57,16 @@ class NodeSelector:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeClass:
+    """A node.k8s.io/v1 RuntimeClass: what the API server adds to pods that name it."""
+
+    name: str
+    handler: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node as far as decisions go. `platform` None: the node does not say what it is (uncertain, never a guess).
 
@@ -62,3 +78,69 @@ class Node:
     runtime: Runtime = field(default_factory=Runtime)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+
+
+def parse_node(obj: Mapping[str, object]) -> Node:
+    """A core/v1 Node, as an object of its own or as an item of a list, where kind and apiVersion are left out.
+
+    A node without nodeInfo is a node all the same: its labels may say what it is, else its platform is None. Raises
+    MalformedObject with the path to a field of a wrong type, or to the name where there is none.
+    """
+    top = Fields(obj)
+    metadata = top.demand("metadata")
+    name = metadata.text("name")
+    if not name:
+        raise MalformedObject("is missing", metadata.at("name"))
+    labels = metadata.string_map("labels")
+    info = _node_info(top.inner("status").inner("nodeInfo"))
+    return Node(
+        name=name,
+        platform=node_platform(info, labels),
+        runtime=Runtime.parse(info["containerRuntimeVersion"]),
+        labels=labels,
+        taints=tuple(_taint(item) for item in top.inner("spec").objects("taints")),
+    )
+
+
+def parse_runtime_class(obj: Mapping[str, object]) -> RuntimeClass:
+    """A RuntimeClass as the API server serves it. Raises MalformedObject."""
+    top = Fields(obj)
+    scheduling = top.inner("scheduling")
+    return RuntimeClass(
+        name=top.inner("metadata").text("name"),
+        handler=top.text("handler"),
+        node_selector=scheduling.string_map("nodeSelector"),
+        tolerations=tuple(parse_toleration(item) for item in scheduling.objects("tolerations")),
+    )
+
+
+def parse_toleration(item: Fields) -> Toleration:
+    """A core/v1 Toleration; for how long it holds plays no part. Raises MalformedObject."""
+    return Toleration(item.text("key"), item.text("operator"), item.text("value"), item.text("effect"))
+
+
+def parse_node_selector(selector: Fields) -> NodeSelector:
+    """A core/v1 NodeSelector. Raises MalformedObject for wrong types; invalid requirements are the matcher's matter."""
+    return NodeSelector(
+        tuple(
+            NodeSelectorTerm(_requirements(term, "matchExpressions"), _requirements(term, "matchFields"))
+            for term in selector.objects("nodeSelectorTerms")
+        )
+    )
+
+
+def _requirements(term: Fields, key: str) -> tuple[NodeSelectorRequirement, ...]:
+    return tuple(
+        NodeSelectorRequirement(item.text("key"), item.text("operator"), item.strings("values"))
+        for item in term.objects(key)
+    )
+
+
+def _taint(item: Fields) -> Taint:
+    return Taint(item.text("key"), item.text("value"), item.text("effect"))
+
+
+def _node_info(info: Fields) -> dict[str, str]:
+    """The fields of status.nodeInfo that say what the node is; empty strings where they are not there."""
+    keys = ("operatingSystem", "architecture", "kernelVersion", "containerRuntimeVersion")
+    return {key: info.text(key) for key in keys}

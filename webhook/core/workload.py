@@ -1,10 +1,14 @@
 """Kubernetes objects as far as decisions need them: which images they run, and what they demand of a node."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from webhook.core.scheduling import NodeSelector, Toleration
+from webhook.core.errors import MalformedObject
+from webhook.core.gotext import trim_space
+from webhook.core.node import OS_LABEL
+from webhook.core.objects import Fields
+from webhook.core.scheduling import NodeSelector, Toleration, parse_node_selector, parse_toleration
 
 ContainerRole = Literal["container", "init", "ephemeral", "volume"]
 
@@ -26,9 +30,10 @@ class ContainerImage:
 class PodConstraints:
     """What a pod (or a template's pods) demands of a node, and whose secrets it pulls with.
 
-    `node_name` empty: not bound. `affinity` None: no required node affinity. `os_name` is spec.os.name, `os_label` the
-    pod's own label kubernetes.io/os; both empty where not given. `pull_secrets` are names in the pod's namespace, in
-    order; for a pod in a review only these count, since ServiceAccount admission has filled them in.
+    `node_name` empty: not bound. `affinity` None: no required node affinity. `os_name` is spec.os.name, empty where not
+    given; `os_label` is the pod's own label kubernetes.io/os, None where it has none (an empty one is one that no node
+    meets). `pull_secrets` are names in the pod's namespace, in order; for a pod in a review only these count, since
+    ServiceAccount admission has filled them in. `gated`: it has scheduling gates, and so can still be narrowed.
     """
 
     node_name: str = ""
@@ -37,7 +42,7 @@ class PodConstraints:
     tolerations: tuple[Toleration, ...] = ()
     runtime_class: str = ""
     os_name: str = ""
-    os_label: str = ""
+    os_label: str | None = None
     service_account: str = ""
     pull_secrets: tuple[str, ...] = ()
     gated: bool = False
@@ -49,7 +54,9 @@ class Workload:
 
     `images` holds each image of initContainers, containers, ephemeralContainers and image volumes, in that order of the
     pod; blank images of templates are left out. `owner` is the controlling owner's (apiVersion, kind, name) or None.
-    `template` is true for everything but a Pod. `suspended` is a Job's or CronJob's spec.suspend.
+    `template` is true for everything but a Pod. `suspended`: the spec.suspend of a Job or CronJob, or of the Jobs that
+    a CronJob makes. `mirror`: it has the annotation of a mirror pod, which anybody can set (in a review the requester
+    decides whether it is one).
     """
 
     api_version: str
@@ -68,3 +75,154 @@ class Workload:
     def template(self) -> bool:
         """Whether the pod is still to be made from this object's template."""
         return self.kind != "Pod"
+
+
+JUDGED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "Pod"): (),
+    ("", "PodTemplate"): ("template",),
+    ("", "ReplicationController"): ("spec", "template"),
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+}
+"""The kinds that are judged, by API group and kind, and the way to what has the form of a pod: metadata and spec."""
+
+MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+"""What the kubelet puts on the API's picture of a static pod (k8s.io/kubernetes, pkg/kubelet/types)."""
+
+
+def parse_workload(obj: Mapping[str, object]) -> Workload | None:
+    """An object of a kind that is judged; None where it is of another kind.
+
+    Reads whatever the API server accepts, in any version of a judged kind's group. Raises MalformedObject with the path
+    to the field that has a wrong type or is missing.
+    """
+    top = Fields(obj)
+    api_version, kind = top.text("apiVersion"), top.text("kind")
+    if not kind:
+        raise MalformedObject("is missing", "kind")
+    way = JUDGED.get((_group(api_version), kind))
+    return None if way is None else _parse(top, api_version, kind, way)
+
+
+def judged_owner(owner: tuple[str, str, str] | None) -> bool:
+    """Whether a controlling owner (apiVersion, kind, name) is of a kind that is judged itself.
+
+    What such an owner makes is skipped, pods excepted: the owner has had its verdict. False where there is no owner.
+    """
+    return owner is not None and (_group(owner[0]), owner[1]) in JUDGED
+
+
+def what_matters(workload: Workload) -> tuple[object, ...]:
+    """A value that is equal before and after an update exactly where nothing that decides has changed.
+
+    That is every image with its part in the pod, and all that the pod demands of a node or pulls with. Gates and
+    suspension are left out: taking them away is how a narrowed pod is let go, and must not be judged anew for it.
+    """
+    needs = workload.constraints
+    return (
+        workload.images,
+        frozenset(needs.node_selector.items()),
+        needs.affinity,
+        needs.tolerations,
+        (needs.node_name, needs.runtime_class, needs.os_name, needs.os_label),
+        (needs.service_account, needs.pull_secrets),
+    )
+
+
+def _group(api_version: str) -> str:
+    """The API group of an apiVersion; empty for the core group."""
+    return api_version.rpartition("/")[0]
+
+
+def _parse(top: Fields, api_version: str, kind: str, way: tuple[str, ...]) -> Workload:
+    metadata = top.inner("metadata")
+    suspended = False
+    pod = top
+    for step in way:
+        pod = pod.demand(step)
+        if kind in ("Job", "CronJob") and step == "spec":
+            suspended = suspended or pod.flag("suspend")
+    spec = pod.demand("spec")
+    return Workload(
+        api_version=api_version,
+        kind=kind,
+        namespace=metadata.text("namespace"),
+        name=metadata.text("name") or metadata.text("generateName"),
+        uid=metadata.text("uid"),
+        images=tuple(_images(spec, template=bool(way))),
+        constraints=_constraints(pod.inner("metadata"), spec),
+        owner=_controller(metadata),
+        deleting=_deleting(metadata),
+        suspended=suspended,
+        mirror=MIRROR_ANNOTATION in metadata.string_map("annotations"),
+    )
+
+
+def _controller(metadata: Fields) -> tuple[str, str, str] | None:
+    """The controlling owner: the first reference with controller true (metav1.GetControllerOf)."""
+    for reference in metadata.objects("ownerReferences"):
+        if reference.flag("controller"):
+            return reference.text("apiVersion"), reference.text("kind"), reference.text("name")
+    return None
+
+
+def _deleting(metadata: Fields) -> bool:
+    """Whether deletionTimestamp is set. A YAML reader may have made a date of it, so that other scalars count too."""
+    stamp = metadata.get("deletionTimestamp")
+    if isinstance(stamp, bool | int | float | Mapping | list | tuple):
+        raise metadata.refuse("deletionTimestamp", "a time", stamp)
+    return stamp is not None
+
+
+_CONTAINER_LISTS: Final[tuple[tuple[str, ContainerRole], ...]] = (
+    ("initContainers", "init"),
+    ("containers", "container"),
+    ("ephemeralContainers", "ephemeral"),
+)
+
+
+def _images(spec: Fields, *, template: bool) -> Iterator[ContainerImage]:
+    """The images of a pod. In a template a blank image is passed over: something fills it in before there is a pod."""
+    if not any(True for _ in spec.objects("containers")):
+        raise MalformedObject("is missing or empty", spec.at("containers"))
+    for key, role in _CONTAINER_LISTS:
+        for container in spec.objects(key):
+            image = container.text("image")
+            never = container.text("imagePullPolicy") == "Never"
+            name = container.text("name")
+            if trim_space(image) or not template:
+                yield ContainerImage(name, image, role, never_pulled=never)
+    for volume in spec.objects("volumes"):
+        source = volume.maybe("image")
+        if source is not None:
+            image = source.text("reference")
+            never = source.text("pullPolicy") == "Never"
+            name = volume.text("name")
+            if trim_space(image) or not template:
+                yield ContainerImage(name, image, "volume", never_pulled=never)
+
+
+def _constraints(metadata: Fields, spec: Fields) -> PodConstraints:
+    required = spec.inner("affinity").inner("nodeAffinity").maybe("requiredDuringSchedulingIgnoredDuringExecution")
+    return PodConstraints(
+        node_name=spec.text("nodeName"),
+        node_selector=spec.string_map("nodeSelector"),
+        affinity=None if required is None else parse_node_selector(required),
+        tolerations=tuple(parse_toleration(item) for item in spec.objects("tolerations")),
+        runtime_class=spec.text("runtimeClassName"),
+        os_name=spec.inner("os").text("name"),
+        os_label=metadata.string_map("labels").get(OS_LABEL),
+        # serviceAccount is the older name of the field; the API server fills in both, a file may hold only this one.
+        service_account=spec.text("serviceAccountName") or spec.text("serviceAccount"),
+        pull_secrets=tuple(item.text("name") for item in spec.objects("imagePullSecrets")),
+        gated=any(True for _ in spec.objects("schedulingGates")),
+    )
+
+
+def parse_pod_spec(obj: Mapping[str, object], path: str = "spec") -> PodConstraints:
+    """The constraints of a PodSpec alone. `path` is where it stands, for the errors (MalformedObject)."""
+    return _constraints(Fields({}), Fields(obj, path))

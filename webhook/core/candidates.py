@@ -1,0 +1,109 @@
+"""Candidate nodes: those that the default scheduler's own filters would admit, and what stands in where there are none.
+
+Transient taints are passed over on purpose: a cordoned node may be back tomorrow, a wrong architecture will not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Final
+
+from webhook.core.node import ARCH_LABEL, OS_LABEL, node_platform
+from webhook.core.node_selector import RequiredNodes, expression_holds
+from webhook.core.scheduling import Node, NodeSelectorRequirement, Toleration
+from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, transient, untolerated
+from webhook.core.workload import PodConstraints
+
+_DEFAULT_OS: Final = "linux"
+"""The os of a node that only an architecture is demanded of."""
+
+
+def candidates(
+    constraints: PodConstraints,
+    nodes: Iterable[Node],
+    *,
+    transient_taints: Sequence[str] = (),
+    daemon_set: bool = False,
+) -> tuple[Node, ...]:
+    """The nodes that a pod with these constraints may land on, in the given order.
+
+    `transient_taints` are prefixes of further taints that come and go (settings: nodes.transientTaints). With
+    spec.nodeName no scheduler is asked: that node only, and the kubelet looks at selector, affinity and NoExecute
+    taints alone (k8s.io/kubernetes v1.37.2, pkg/kubelet/lifecycle/predicate.go). `daemon_set`: the constraints are
+    those of a DaemonSet's template, whose controller chooses the nodes itself, and adds tolerations to each pod.
+    """
+    required = RequiredNodes(constraints.node_selector, constraints.affinity)
+    tolerations = constraints.tolerations + (DAEMON_TOLERATIONS if daemon_set else ())
+    effects = RUNNING if constraints.node_name and not daemon_set else SCHEDULING
+    found = []
+    for node in nodes:
+        if constraints.node_name and node.name != constraints.node_name:
+            continue
+        if not required.admit(node.name, node.labels):
+            continue
+        lasting = (taint for taint in node.taints if not transient(taint.key, transient_taints))
+        if untolerated(lasting, tolerations, effects) is None:
+            found.append(node)
+    return tuple(found)
+
+
+def refused_by_kubelet(constraints: PodConstraints, node: Node) -> bool:
+    """Whether the node's kubelet refuses the pod for its os, wherever the scheduler put it.
+
+    It does where its own os is not spec.os.name, or not the pod's own label kubernetes.io/os (predicate.go). A node
+    that does not say what it is refuses nothing as far as is known.
+    """
+    os = node.platform.os if node.platform is not None else ""
+    return bool(os) and (constraints.os_name not in ("", os) or constraints.os_label not in (None, os))
+
+
+def merge_runtime_class(
+    constraints: PodConstraints, node_selector: Mapping[str, str], tolerations: Sequence[Toleration]
+) -> PodConstraints | None:
+    """What the pods of a template demand once the API server has added their RuntimeClass's scheduling.
+
+    None: the two selectors contradict each other, so that the API server refuses every such pod and there are no
+    candidates. For templates only; in a pod it has been done (k8s.io/kubernetes, plugin/pkg/admission/runtimeclass).
+    """
+    merged = {**node_selector, **constraints.node_selector}
+    if any(merged[key] != value for key, value in node_selector.items()):
+        return None
+    further = tuple(one for one in tolerations if one not in constraints.tolerations)
+    return replace(constraints, node_selector=merged, tolerations=constraints.tolerations + further)
+
+
+def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
+    """Stand-ins for the nodes that a pod without any candidate waits for: one for each platform that it demands.
+
+    Each has no name, no known runtime, and the labels that the pod asks of it. Every term must demand an architecture,
+    or nothing is known, and the answer is empty; so it is where no node could ever meet the demand.
+    """
+    found: dict[tuple[str, str], Node] = {}
+    for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
+        demand = _demand(term)
+        if not all(demand.values()):
+            continue  # the term contradicts itself
+        architectures = tuple(filter(None, demand.pop(ARCH_LABEL, ())))
+        if not architectures:
+            return ()
+        own_os = constraints.os_name or constraints.os_label or _DEFAULT_OS
+        systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or (own_os,)
+        asked = {key: values[0] for key, values in demand.items() if len(values) == 1}
+        for os, architecture in product(systems, architectures):
+            labels = {**asked, OS_LABEL: os, ARCH_LABEL: architecture}
+            found.setdefault((os, architecture), Node(None, node_platform({}, labels), labels=labels))
+    return tuple(found.values())
+
+
+def _demand(term: Sequence[NodeSelectorRequirement]) -> dict[str, tuple[str, ...]]:
+    """For each label that some In names: the values, in order, that all requirements about it leave open."""
+    about: dict[str, list[NodeSelectorRequirement]] = {}
+    for requirement in term:
+        about.setdefault(requirement.key, []).append(requirement)
+    demand = {}
+    for key, requirements in about.items():
+        named = [value for item in requirements if item.operator == "In" for value in item.values]
+        left = (value for value in named if all(expression_holds(item, {key: value}) for item in requirements))
+        if named:
+            demand[key] = tuple(dict.fromkeys(left))
+    return demand

@@ -1,0 +1,101 @@
+"""What to add to a pod so that only nodes remain on which it runs: the advice that goes with `partial`.
+
+The best advice holds for nodes that do not exist yet, so that labels which say what a node is come first, those of the
+pool it belongs to next, and names of nodes last.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from webhook.core.node import ARCH_LABEL, OS_LABEL, VARIANT_LABEL, WINDOWS_BUILD_LABEL
+from webhook.core.node_selector import expression_holds
+from webhook.core.scheduling import Node, NodeSelectorRequirement
+
+HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+"""A node's own label, as a rule its name (k8s.io/api, core/v1/well_known_labels.go)."""
+
+_KIND_LABELS: Final = (
+    (ARCH_LABEL,),
+    (OS_LABEL,),
+    (OS_LABEL, ARCH_LABEL),
+    (VARIANT_LABEL,),
+    (WINDOWS_BUILD_LABEL,),
+)
+"""Labels that say what a node is, alone or together, in the order of preference."""
+
+_POOL_LABELS: Final = (
+    "karpenter.sh/nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "cloud.google.com/gke-nodepool",
+    "kubernetes.azure.com/agentpool",
+    "doks.digitalocean.com/node-pool",
+    "node.kubernetes.io/instance-type",
+)
+"""Labels of pools, whose nodes are all of one make. Other labels separate nodes by chance only, and are not advised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What to add: nodeSelector entries, or requirements of required node affinity; never both.
+
+    Terms of an affinity are ORed, so that requirements go into every term that is there already: a term of their own
+    would widen the choice.
+    """
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[NodeSelectorRequirement, ...] = ()
+
+    def __str__(self) -> str:
+        """As one writes it in a manifest, on one line: `nodeSelector kubernetes.io/arch: amd64`."""
+        if self.node_selector:
+            return f"nodeSelector {', '.join(f'{key}: {value}' for key, value in self.node_selector.items())}"
+        texts = (f"{one.key} {one.operator} [{', '.join(one.values)}]" for one in self.requirements)
+        return f"required node affinity {' and '.join(texts)}"
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether a node with these labels remains."""
+        selected = all(labels.get(key) == value for key, value in self.node_selector.items())
+        return selected and all(expression_holds(one, labels) for one in self.requirements)
+
+
+def narrow(running: Sequence[Node], failing: Sequence[Node]) -> Narrowing | None:
+    """The best narrowing that keeps every running node and no failing one; None where no label tells them apart.
+
+    Both are candidates of one pod, so that what the pod demands already is met by all of them and never advised again.
+    Nodes on which the outcome is not known are left out by the caller: they may remain or not.
+    """
+    if not running or not failing:
+        return None
+    kept, shut_out = [node.labels for node in running], [node.labels for node in failing]
+    for narrowing in _ways(kept, shut_out):
+        if all(map(narrowing.holds, kept)) and not any(map(narrowing.holds, shut_out)):
+            return narrowing
+    return None
+
+
+def _ways(kept: Sequence[Mapping[str, str]], shut_out: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:
+    """Narrowings to be tried, the best first; none is promised to work."""
+    for keys in (*_KIND_LABELS, *((key,) for key in _POOL_LABELS)):
+        yield from _by_values(keys, kept)
+    for key in (ARCH_LABEL, OS_LABEL):
+        yield from _without(key, shut_out)  # running nodes may lack the label, which NotIn does not mind
+    names = sorted([(len(kept), "In"), (len(shut_out), "NotIn")])
+    for _, operator in names:
+        yield from _by_values((HOSTNAME_LABEL,), kept) if operator == "In" else _without(HOSTNAME_LABEL, shut_out)
+
+
+def _by_values(keys: Sequence[str], kept: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:
+    """The values of the nodes that are kept, of one label or of several at once."""
+    values = {key: tuple(dict.fromkeys(labels[key] for labels in kept if key in labels)) for key in keys}
+    if all(len(found) == 1 for found in values.values()):
+        yield Narrowing({key: found[0] for key, found in values.items()})
+    elif all(values.values()):
+        yield Narrowing(requirements=tuple(NodeSelectorRequirement(key, "In", found) for key, found in values.items()))
+
+
+def _without(key: str, shut_out: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:
+    values = tuple(dict.fromkeys(labels[key] for labels in shut_out if key in labels))
+    if values:
+        yield Narrowing(requirements=(NodeSelectorRequirement(key, "NotIn", values),))
