@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from webhook.core.errors import InvalidReference
+from webhook.core.gotext import to_lower
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
@@ -129,7 +130,7 @@ def parse_normalized(text: str) -> Reference:
         raise InvalidReference("64 hexadecimal digits name an image of a node, not a repository", "identifier")
     domain, remainder = _split_domain(text)
     name = remainder.partition(":")[0]
-    if _go_lower(name) != name:
+    if to_lower(name) != name:
         raise InvalidReference("the name of a repository must be in lower case", "uppercase")
     return _parse(f"{domain}/{remainder}")
 
@@ -155,7 +156,7 @@ def _split_domain(text: str) -> tuple[str, str]:
         return DEFAULT_DOMAIN, _OFFICIAL_PREFIX + text
     if first == _LEGACY_DOMAIN:
         domain, remainder = DEFAULT_DOMAIN, rest
-    elif first == "localhost" or "." in first or ":" in first or _go_lower(first) != first:
+    elif first == "localhost" or "." in first or ":" in first or to_lower(first) != first:
         domain, remainder = first, rest
     else:
         domain, remainder = DEFAULT_DOMAIN, text
@@ -170,7 +171,7 @@ def _parse(text: str) -> Reference:
     if reference is None:
         if text == "":
             raise InvalidReference("the reference is empty", "empty")
-        if _match(_go_lower(text)) is not None:
+        if _match(to_lower(text)) is not None:
             raise InvalidReference("the name of a repository must be in lower case", "uppercase")
         raise InvalidReference("not of the form name[:tag][@digest]", "invalid_format")
     if len(reference.path) > _LONGEST_PATH:
@@ -206,8 +207,3 @@ def _check_digest(digest: str) -> None:
         raise InvalidReference(f"a digest by {algorithm} has {digits} digits, this one {len(encoded)}", "digest_length")
     if not _LOWER_CASE_HEX.fullmatch(encoded):
         raise InvalidReference("the digits of a digest are in lower case", "invalid_digest")
-
-
-def _go_lower(text: str) -> str:
-    """strings.ToLower: one letter for one, where Python makes two of U+0130."""
-    return text.replace("\u0130", "i").lower()
