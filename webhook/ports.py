@@ -1,9 +1,10 @@
 """What the service needs of the world: protocols, and the values that cross them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from webhook.core.decision import Judgement
 from webhook.core.keyring import PullSecret
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
@@ -72,19 +73,19 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One decision, for metrics and the log."""
+    """One decision, for metrics and the log. `uid` is the review's, `seconds` how long the decision took, `why` the
+    reasons of all uncertain outcomes."""
 
-    decision: str
-    reason: str
-    kind: str
-    mode: str
+    judgement: Judgement
+    uid: str
+    dry_run: bool
     seconds: float
-    why: tuple[str, ...] = field(default=())
+    why: tuple[str, ...] = ()
 
 
 class Observer(Protocol):
     """Where decisions are counted and logged."""
 
     def decided(self, observation: Observation) -> None:
-        """Called once for each decision."""
+        """Called once for each decision; raises nothing."""
         ...

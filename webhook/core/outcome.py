@@ -1,5 +1,6 @@
 """Outcomes: what would become of one image on one node. Values, never exceptions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,7 +49,7 @@ def uncertain(why: Why) -> Outcome:
     return Outcome("uncertain", why)
 
 
-def worst(outcomes: list[Outcome]) -> Verdict:
+def worst(outcomes: Iterable[Outcome]) -> Verdict:
     """What a pod does on a node, from its images: `fails` if any fails, else `uncertain` if any is, else `runs`."""
     verdicts = {outcome.verdict for outcome in outcomes}
     if "fails" in verdicts:

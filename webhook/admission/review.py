@@ -1,0 +1,102 @@
+"""The one entry of admission: a review in, an answer out; by kopf's way and the direct way alike."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from webhook.admission.reviews import Answer, ReviewRequest
+from webhook.core import message
+from webhook.core.decision import Judgement
+from webhook.core.errors import MalformedInput
+from webhook.core.workload import Workload, parse_workload
+from webhook.ports import Observation, Observer
+from webhook.service import Request
+
+NODES_GROUP: Final = "system:nodes"
+"""The group of kubelets: who creates a pod as one of them shows a static pod that runs already. The annotation of
+mirror pods alone, which anybody can set, exempts nothing."""
+
+logger = logging.getLogger("podgate.admission")
+
+
+class Judging(Protocol):
+    """The use case, as far as a review needs it."""
+
+    async def judge(self, request: Request) -> Judgement:
+        """The decision for one object."""
+        ...
+
+
+class Reviewer:
+    """Answers reviews: `review` is what kopf's handlers and the server call."""
+
+    def __init__(self, judge: Judging, observer: Observer) -> None:
+        self._judge = judge
+        self._observer = observer
+
+    async def review(self, request: ReviewRequest, deadline: float) -> Answer:
+        """The answer to a request, by `deadline` (the event loop's time in seconds).
+
+        Objects of kinds that are not judged, and subresources that change nothing a node sees, are let through in
+        silence. An object that does not have the form of its kind is let through with a warning that names the field.
+        """
+        started = time.monotonic()
+        try:
+            asked = _asked(request, deadline)
+        except MalformedInput as error:
+            warning = message.not_understood(str(error))
+            return Answer(warnings=(warning,), annotations={"decision": "allow", "reason": "not-understood"})
+        if asked is None:
+            return Answer(annotations={"decision": "allow", "reason": "skipped"})
+        judgement = await self._judge.judge(asked)
+        self._observer.decided(_observation(judgement, request, time.monotonic() - started))
+        return answer_for(judgement)
+
+
+def answer_for(judgement: Judgement) -> Answer:
+    """A judgement as an answer: a denial with its text, or warnings; in mode audit nothing but annotations."""
+    annotations = {"decision": judgement.decision, "reason": judgement.reason}
+    if judgement.decision == "deny":
+        return Answer(allowed=False, message="\n".join(judgement.messages), annotations=annotations)
+    if judgement.decision == "warn":
+        return Answer(warnings=judgement.messages, annotations=annotations)
+    return Answer(annotations=annotations)
+
+
+def _asked(request: ReviewRequest, deadline: float) -> Request | None:
+    """What the service is asked, None where there is nothing to judge. Raises MalformedInput."""
+    if request.operation not in ("CREATE", "UPDATE") or request.object is None:
+        return None
+    if request.subresource not in ("", "ephemeralcontainers"):
+        return None
+    workload = _workload(request, request.object)
+    if workload is None:
+        return None
+    old = _old(request) if request.operation == "UPDATE" else None
+    mirror = workload.kind == "Pod" and NODES_GROUP in request.groups and request.operation == "CREATE"
+    return Request(workload=workload, old=old, mirror=mirror, deadline=deadline)
+
+
+def _old(request: ReviewRequest) -> Workload | None:
+    """The former state; None where it cannot be read, and then the object is judged as if it were new."""
+    if request.old is None:
+        return None
+    try:
+        return _workload(request, request.old)
+    except MalformedInput:
+        return None
+
+
+def _workload(request: ReviewRequest, obj: Mapping[str, Any]) -> Workload | None:
+    workload = parse_workload(obj)
+    if workload is None:
+        return None
+    # The request's word counts: an object need not repeat its namespace.
+    return replace(workload, namespace=request.namespace, name=workload.name or request.name, mirror=False)
+
+
+def _observation(judgement: Judgement, request: ReviewRequest, seconds: float) -> Observation:
+    whys = {outcome.why for node in judgement.nodes for outcome in node.outcomes if outcome.verdict == "uncertain"}
+    return Observation(judgement, request.uid, request.dry_run, seconds, tuple(sorted(whys)))

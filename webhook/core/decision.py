@@ -1,0 +1,133 @@
+"""From outcomes to a decision: the table of the design, section 5, and nothing else."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from webhook.core.errors import ErrorCode
+from webhook.core.outcome import Outcome, Verdict, worst
+from webhook.core.scheduling import Node
+from webhook.core.workload import Workload
+
+Decision = Literal["allow", "warn", "deny"]
+Reason = Literal["match", "partial", "mismatch", "undetermined", "no-candidates", "skipped"]
+Mode = Literal["deny", "warn", "audit", "off"]
+
+STRICTNESS: Final[Mapping[Mode, int]] = {"off": 0, "audit": 1, "warn": 2, "deny": 3}
+"""How much each mode stands in the way of somebody who applies a manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFinding:
+    """What was found out about one image of an object.
+
+    `resolved` is name@digest (empty: not resolved), `kind` what the root document is, `platforms` those that it
+    declares, as text. `error` is None or (code, message for people); `stale` says that a remembered answer stands in
+    for a registry that is down.
+    """
+
+    container: str
+    image: str
+    resolved: str = ""
+    kind: Literal["index", "manifest", "unknown"] = "unknown"
+    platforms: tuple[str, ...] = ()
+    error: tuple[ErrorCode, str] | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinding:
+    """What would become of the pod on one candidate node: an outcome for each image, in the order of the images."""
+
+    node: Node
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fails` if any image fails, else `uncertain` if any is, else `runs`."""
+        return worst(self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The decision of one request, with all that it rests on. `messages` are whole texts, empty where none is due."""
+
+    workload: Workload
+    decision: Decision
+    reason: Reason
+    mode: Mode
+    messages: tuple[str, ...] = ()
+    images: tuple[ImageFinding, ...] = ()
+    nodes: tuple[NodeFinding, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What follows from each reason (settings.decisions); `skipped` and `match` are always allowed."""
+
+    mismatch: Decision = "deny"
+    partial: Decision = "warn"
+    undetermined: Decision = "warn"
+    no_candidates: Decision = "warn"
+    daemon_set_pods: Decision = "warn"
+
+
+def reason_for(verdicts: Collection[Verdict], *, daemon_set: bool = False) -> Reason:
+    """The row of the table that the verdicts over the candidates fall into.
+
+    A DaemonSet wants to run on every candidate, so that some failing node is a mismatch there.
+    """
+    seen = set(verdicts)
+    if not seen:
+        return "no-candidates"
+    if "runs" in seen:
+        if "fails" not in seen:
+            return "match"
+        return "mismatch" if daemon_set else "partial"
+    return "mismatch" if seen == {"fails"} else "undetermined"
+
+
+def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
+    """What the policy says of a reason, for this object.
+
+    A pod with scheduling gates and a suspended Job can still be narrowed, so partial is silent there. A pod of a
+    DaemonSet is never denied what the DaemonSet is there to be denied: its controller stops a whole batch at the first
+    refusal, and healthy nodes go without.
+    """
+    if reason in ("match", "skipped"):
+        return "allow"
+    if reason == "partial":
+        can_be_narrowed = workload.constraints.gated or workload.suspended
+        return "allow" if can_be_narrowed else policy.partial
+    if reason == "undetermined":
+        return policy.undetermined
+    if reason == "no-candidates":
+        return policy.no_candidates
+    if of_daemon_set(workload):
+        return policy.daemon_set_pods
+    return policy.mismatch
+
+
+def of_daemon_set(workload: Workload) -> bool:
+    """Whether the object is a pod that a DaemonSet's controller made."""
+    return not workload.template and workload.owner is not None and workload.owner[:2] == ("apps/v1", "DaemonSet")
+
+
+def under(mode: Mode, decision: Decision) -> Decision:
+    """What a mode makes of a decision: `warn` denies nothing, `audit` and `off` say nothing."""
+    if mode in ("audit", "off"):
+        return "allow"
+    return "warn" if mode == "warn" and decision == "deny" else decision
+
+
+def effective_mode(default: Mode, label: str | None, trust: Literal["any", "stricter", "ignored"]) -> Mode:
+    """The mode of a namespace: its label podgate.dev/mode as far as settings trust it, else the default.
+
+    A label that is no mode counts for nothing: a slip must neither switch podgate off nor make it deny.
+    """
+    if trust == "ignored" or label is None or label not in STRICTNESS:
+        return default
+    mode: Mode = label  # type: ignore[assignment]  # a key of STRICTNESS is a Mode; mypy does not narrow by `in`
+    if trust == "stricter" and STRICTNESS[mode] < STRICTNESS[default]:
+        return default
+    return mode

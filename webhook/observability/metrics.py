@@ -1,0 +1,110 @@
+"""Metrics: names and labels as docs/metrics.md lists them. No label takes an unbounded value."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from webhook.core.scheduling import Node
+from webhook.ports import Observation
+
+HOSTS_LIMIT: Final = 100
+"""Registry hosts that get a label of their own; further ones, which anybody can name in a pod, are `other`."""
+
+_DECISION_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """All of podgate's metrics in one registry of their own, so that several can live in one process (tests, demo)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._hosts: set[str] = set()
+        self._shapes: set[tuple[str, str]] = set()
+        self._decisions = Counter(
+            "podgate_decisions_total",
+            "Decisions.",
+            ["decision", "reason", "kind", "mode"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "podgate_decision_seconds",
+            "Seconds from a review's arrival to its decision.",
+            buckets=_DECISION_BUCKETS,
+            registry=self.registry,
+        )
+        self._uncertain = Counter(
+            "podgate_uncertain_total", "Decisions with an uncertain outcome, by why.", ["why"], registry=self.registry
+        )
+        self._errors = Counter(
+            "podgate_internal_errors_total",
+            "Reviews that were let through without a check, since podgate itself failed.",
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "podgate_registry_requests_total",
+            "Requests to registries, by status (error: no answer).",
+            ["host", "method", "code"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "podgate_registry_request_seconds",
+            "Seconds of one request to a registry.",
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._lookups = Counter(
+            "podgate_cache_lookups_total", "Look-ups in the cache.", ["cache", "result"], registry=self.registry
+        )
+        self._nodes = Gauge("podgate_nodes", "Nodes known.", ["platform", "runtime"], registry=self.registry)
+        self._expiry = Gauge(
+            "podgate_certificate_expiry_timestamp_seconds",
+            "When the serving certificate ends, in seconds since 1970.",
+            registry=self.registry,
+        )
+
+    def decided(self, observation: Observation) -> None:
+        """Counts a decision."""
+        judgement = observation.judgement
+        self._decisions.labels(judgement.decision, judgement.reason, judgement.workload.kind, judgement.mode).inc()
+        self._seconds.observe(observation.seconds)
+        for why in observation.why:
+            self._uncertain.labels(why).inc()
+
+    def internal_error(self) -> None:
+        """Counts a review that was let through without a check."""
+        self._errors.inc()
+
+    def requested(self, host: str, method: str, code: str, seconds: float) -> None:
+        """Counts a request to a registry."""
+        if host not in self._hosts and len(self._hosts) < HOSTS_LIMIT:
+            self._hosts.add(host)
+        self._requests.labels(host if host in self._hosts else "other", method, code).inc()
+        self._request_seconds.observe(seconds)
+
+    def looked_up(self, cache: str, result: str) -> None:
+        """Counts a look-up in a cache (hit, miss, stale)."""
+        self._lookups.labels(cache, result).inc()
+
+    def measure_cache(self, size: Callable[[], float]) -> None:
+        """Lets /metrics read the bytes that the cache holds."""
+        gauge = Gauge("podgate_cache_bytes", "Bytes of documents that are remembered.", registry=self.registry)
+        gauge.set_function(size)
+
+    def show_nodes(self, nodes: Sequence[Node], shape: Callable[[Node], tuple[str, str]]) -> None:
+        """Shows how many nodes there are of each platform and runtime."""
+        counts: dict[tuple[str, str], int] = dict.fromkeys(self._shapes, 0)
+        for node in nodes:
+            counts[shape(node)] = counts.get(shape(node), 0) + 1
+        self._shapes = set(counts)
+        for (platform, runtime), count in counts.items():
+            self._nodes.labels(platform, runtime).set(count)
+
+    def show_certificate(self, not_after: float) -> None:
+        """Shows when the serving certificate ends (seconds since 1970)."""
+        self._expiry.set(not_after)
+
+    def text(self) -> bytes:
+        """What /metrics answers: the Prometheus text format."""
+        return generate_latest(self.registry)
