@@ -28,7 +28,7 @@ _CONTAINERD_LIBRARIES: tuple[tuple[Version, Library], ...] = (
 )
 """The first version of containerd with a version of containerd/platforms (its go.mod), newest first."""
 
-_DOCKERD_LIBRARIES: tuple[tuple[Version, Library], ...] = (((28,), p.RC1), ((), p.V0_2))
+_DOCKERD_LIBRARIES: tuple[tuple[Version, Library], ...] = (((29,), p.RC2), ((28,), p.RC1), ((), p.V0_2))
 """The same for dockerd (its vendor.mod)."""
 
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+(?:\.[0-9]+)*)(?![0-9A-Za-z])")
