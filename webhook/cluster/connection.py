@@ -1,0 +1,166 @@
+"""The way to the API server: where it is, who asks, and what its faults are called.
+
+Of the kubernetes package only ApiClient, Configuration and the loaders of kubeconfig and in-cluster credentials are
+used, and every answer is raw JSON. The package (37.0) loads its generated model classes when one is first named, so
+nothing here, and nothing that serve imports, may name one: see docs/adr/0001-own-reflector.md.
+"""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException
+
+from webhook import __name__ as _agent
+from webhook.cluster.credentials import Load, find_loader, one_line
+from webhook.core.errors import ClusterUnavailable
+
+Query = Sequence[tuple[str, str]]
+
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
+"""For one answer that is not a watch. A page of 100 nodes takes a healthy API server some ten milliseconds."""
+
+
+async def connect(kubeconfig: str | None = None, context: str | None = None) -> "Connection":
+    """Find the cluster, as kubectl does: the given kubeconfig, else $KUBECONFIG, else ~/.kube/config, else in-cluster.
+
+    `kubeconfig` may name several files, as $KUBECONFIG does. `context` None: the current one. Nothing is asked of the
+    API server yet. Raises ClusterUnavailable where there is no configuration, or none of this context.
+    """
+    return await open_connection(find_loader(kubeconfig, context))
+
+
+async def open_connection(load: Load) -> "Connection":
+    """Take the credentials that `load` finds. Raises ClusterUnavailable where they cannot be used."""
+    configuration = Configuration()
+    # Python 3.13 refuses certificates that Go accepts and clusters have (a CA without a key identifier, for one).
+    # Chain, name and dates are checked all the same.
+    configuration.disable_strict_ssl_verification = True
+    await load(configuration)
+    try:
+        client = ApiClient(configuration)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ClusterUnavailable(
+            f"the certificates for {configuration.host} cannot be used: {one_line(error)}"
+        ) from None
+    client.user_agent = _agent
+    return Connection(client, load)
+
+
+class Connection:
+    """Requests to one API server, with JSON as it comes. Every fault is a ClusterUnavailable."""
+
+    def __init__(self, client: ApiClient, load: Load) -> None:
+        self._client = client
+        self._load = load
+
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return str(self._client.configuration.host)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def get(self, path: str, query: Query = (), *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+        """Get one object or list, waiting `seconds` at most."""
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        async with self._request(path, query, limits) as response:
+            document = json.loads(await response.read())
+            if not isinstance(document, dict):
+                raise ClusterUnavailable(f"{self.host} answers {path} with something that is no object")
+            return document
+
+    @asynccontextmanager
+    async def lines(self, path: str, query: Query, *, quiet: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of JSON lines. A stream that is silent for `quiet` seconds counts as broken."""
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=quiet)
+        async with self._request(path, query, limits) as response:
+            yield _split(response.content)
+
+    @asynccontextmanager
+    async def _request(
+        self, path: str, query: Query, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        try:
+            response = await self._send(path, query, limits)
+            if response.status == 401:
+                # A token of a kubeconfig's plugin has expired: ask the plugin again, once.
+                response.release()
+                await self._load(self._client.configuration)
+                response = await self._send(path, query, limits)
+            async with response:
+                if response.status != 200:
+                    raise await self._refusal(response)
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
+            raise ClusterUnavailable(f"{self.host}: {_fault(error)}") from error
+
+    async def _send(self, path: str, query: Query, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        method, url, headers, _body, _post = await self._client.param_serialize(
+            "GET",
+            path,
+            query_params=list(query),
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        answer = await self._client.call_api(method, url, headers, _request_timeout=limits)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ClusterUnavailable:
+        status = response.status
+        if status == 401:
+            problem = "does not accept the credentials (401); they may have expired: log in again"
+        else:
+            problem = f"answers {status}: {await _message(response)}"
+        return ClusterUnavailable(f"{self.host} {problem}", status, _retry_after(response))
+
+
+async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The complete lines of a stream; what a broken connection leaves of a last one is dropped.
+
+    Not StreamReader.readline, which refuses lines longer than its buffer. A line is one object of etcd, so it is
+    bounded by what etcd takes (1.5 MiB, times what JSON adds).
+    """
+    parts: list[bytes] = []
+    async for chunk in content.iter_any():
+        *complete, rest = chunk.split(b"\n")
+        for line in complete:
+            yield b"".join((*parts, line))
+            parts.clear()
+        if rest:
+            parts.append(rest)
+
+
+async def _message(response: aiohttp.ClientResponse) -> str:
+    """What the server says of a fault: the message of its Status, which names the missing permission."""
+    try:
+        message = json.loads(await response.read())["message"]
+    except (ValueError, KeyError, TypeError):
+        message = response.reason
+    return one_line(message) or "no reason given"
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _fault(error: BaseException) -> str:
+    """A transport's error in the words of somebody who looks for a cause."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return f"no trust in its certificate, or no TLS: {one_line(error)}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot be reached: {one_line(error.os_error.strerror or error)}"
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
+        return "the connection broke"
+    return f"{type(error).__name__}: {one_line(error)}"

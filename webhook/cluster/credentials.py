@@ -1,0 +1,101 @@
+"""Where the API server is and who asks: kubeconfig files, or the ServiceAccount of a pod.
+
+The loaders are the kubernetes package's; what is here chooses between them and turns their many errors into one.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException
+from kubernetes.aio.config.incluster_config import (
+    SERVICE_CERT_FILENAME,
+    SERVICE_HOST_ENV_NAME,
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
+from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+
+from webhook.core.errors import ClusterUnavailable
+
+Load = Callable[[Configuration], Awaitable[None]]
+"""Puts server, trust and credentials into a configuration. Called again where the server refuses the credentials.
+
+Raises ClusterUnavailable."""
+
+
+def find_loader(kubeconfig: str | None, context: str | None) -> Load:
+    """Choose as kubectl does. Raises ClusterUnavailable where there is nothing to choose from."""
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    files = [path for path in paths.split(os.pathsep) if path and Path(path).expanduser().exists()]
+    if files:
+        return _guarded(lambda configuration: _load_kubeconfig(os.pathsep.join(files), context, configuration))
+    if kubeconfig is None and context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
+        return service_account_loader()
+    raise ClusterUnavailable(f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster")
+
+
+def service_account_loader(token_file: str = SERVICE_TOKEN_FILENAME, ca_file: str = SERVICE_CERT_FILENAME) -> Load:
+    """The ServiceAccount of the pod that this process runs in. The token's file is read again every minute."""
+
+    async def load(configuration: Configuration) -> None:
+        InClusterConfigLoader(token_filename=token_file, cert_filename=ca_file).load_and_set(configuration)
+
+    return _guarded(load)
+
+
+def one_line(text: object) -> str:
+    """Text from elsewhere as one line of a message."""
+    return " ".join(str(text).split())[:300]
+
+
+def _guarded(load: Load) -> Load:
+    """The package's errors for a file without the right form are of many types; here they become one."""
+
+    async def guarded(configuration: Configuration) -> None:
+        try:
+            await load(configuration)
+        except ConfigException as error:
+            raise ClusterUnavailable(f"the cluster's configuration cannot be used: {one_line(error)}") from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+            problem = f"the cluster's configuration cannot be used: {type(error).__name__}: {one_line(error)}"
+            raise ClusterUnavailable(problem) from None
+
+    return guarded
+
+
+async def _load_kubeconfig(paths: str, context: str | None, configuration: Configuration) -> None:
+    merged = KubeConfigMerger(paths).config
+    names = [str(each["name"]) for each in merged["contexts"].value]
+    wanted = context or merged.safe_get("current-context")
+    if not wanted:
+        raise ClusterUnavailable(f"{paths} has no current context; name one of: {', '.join(names)}")
+    if wanted not in names:
+        raise ClusterUnavailable(f"{paths} has no context {wanted!r}; it has: {', '.join(names) or 'none'}")
+    loader = KubeConfigLoader(config_dict=_with_user(merged, wanted), active_context=wanted, config_base_path=None)
+    await loader.load_and_set(configuration)
+    user = _user_of(merged, wanted)
+    if "exec" in user and not configuration.api_key and not configuration.cert_file:
+        # The package logs the plugin's fault and goes on without credentials.
+        command = user["exec"].get("command") if isinstance(user["exec"], Mapping) else None
+        raise ClusterUnavailable(f"the credential plugin {command!r} of the context {wanted!r} gave no credentials")
+
+
+def _user_of(merged: ConfigNode, context: str) -> Mapping[str, Any]:
+    name = merged["contexts"].get_with_name(context)["context"].safe_get("user")
+    user = merged["users"].get_with_name(name, safe=True) if name else None
+    return (user.safe_get("user") or {}) if user is not None else {}
+
+
+def _with_user(merged: ConfigNode, context: str) -> ConfigNode:
+    """The package fails on a context without a user, which kubectl takes as anonymous: give it one."""
+    inner = merged["contexts"].get_with_name(context)["context"]
+    if not _user_of(merged, context):
+        name = inner.safe_get("user") or "anonymous"
+        inner.value["user"] = name
+        merged.value["users"] = [each for each in merged.value["users"] if each["name"] != name]
+        merged.value["users"].append({"name": name, "user": {"anonymous": True}})
+    return merged

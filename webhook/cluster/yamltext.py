@@ -1,0 +1,251 @@
+"""YAML text to plain values, as kubectl reads it, and bounded against hostile text.
+
+kubectl goes through sigs.k8s.io/yaml, which is go-yaml v2 and then JSON. PyYAML's own constructor differs from that
+where it hurts: a date becomes an object of the calendar, `12:30` an integer of base 60, `1e3` a string, a tag may name
+a Python type. So only the events come from PyYAML (libyaml where it is there), and what a scalar means is decided here
+by go-yaml's rules (resolve.go). Building from events needs no recursion, and an alias is counted before it is used.
+"""
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from webhook.core.errors import MalformedObject
+
+DEPTH_LIMIT = 200
+"""Levels of nesting. The deepest objects of real clusters (schemas of CRDs) have about 60; whoever walks an object
+recursively must not meet Python's own limit of 1000."""
+
+_ALIAS_LIMIT = 400_000
+"""Values that aliases may add to one document: about what go-yaml allows (decode.go, allowedAliasRatio). Aliases of
+aliases ("a billion laughs") take no memory here, but whoever walks the object would never end."""
+
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_WORDS: dict[str, bool | float | None] = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d?-\d\d?(?:$|[Tt ]\d)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|0[bB]([01]+)|(0|[1-9][0-9]*))")
+_BASES = (16, 8, 2, 10)
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A mapping or sequence that is still being read. `key` is the mapping's key that waits for its value."""
+
+    value: dict[str, Any] | list[Any]
+    anchor: str | None
+    key: str | None = None
+    merge: bool = False
+    size: int = 1
+
+
+class _Unresolved:
+    """What an anchor names while its own value is still being read: an alias to it would contain itself."""
+
+
+_UNRESOLVED = _Unresolved()
+
+
+def parse_yaml(text: str) -> Iterator[Any]:
+    """Yield the value of each document of a YAML stream, None for an empty one.
+
+    Raises MalformedObject, from the document that is wrong on, with the line or the path of the field.
+    """
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.DocumentStartEvent):
+                builder = _Builder()
+            elif isinstance(event, yaml.DocumentEndEvent):
+                yield builder.root
+            elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+                builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise MalformedObject(f"not YAML: {place}{error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise MalformedObject(f"not YAML: {str(error).splitlines()[0]}") from None
+
+
+class _Builder:
+    """Builds the value of one document from events."""
+
+    def __init__(self) -> None:
+        self.root: Any = None
+        self._frames: list[_Frame] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._aliased = 0
+
+    def take(self, event: yaml.NodeEvent | yaml.CollectionEndEvent) -> None:
+        """Go one event further."""
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._open(_Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            frame = self._frames.pop()
+            self._name(frame.anchor, frame.value, frame.size)
+            self._add(frame.value, frame.size)
+        else:
+            self._alias(event.anchor or "")
+
+    def _open(self, frame: _Frame) -> None:
+        if self._frames and self._awaits_key():
+            raise self._malformed("a key is a mapping or a list; keys are strings")
+        if len(self._frames) >= DEPTH_LIMIT:
+            # The path of so deep a field would be a page long.
+            raise MalformedObject(f"nested deeper than {DEPTH_LIMIT} levels")
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (_UNRESOLVED, 0)
+        self._frames.append(frame)
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        if self._frames and self._awaits_key() and _is_merge(event):
+            self._frames[-1].merge = True
+            return
+        try:
+            value = _resolve(event)
+        except ValueError as error:
+            raise self._malformed(str(error)) from None
+        self._name(event.anchor, value, 1)
+        self._add(value, 1)
+
+    def _alias(self, name: str) -> None:
+        if name not in self._anchors:
+            raise self._malformed(f"the alias *{name} has no anchor")
+        value, size = self._anchors[name]
+        if value is _UNRESOLVED:
+            raise self._malformed(f"the anchor &{name} contains itself")
+        self._aliased += size
+        if self._aliased > _ALIAS_LIMIT:
+            raise self._malformed("excessive aliasing")
+        self._add(value, size)
+
+    def _name(self, anchor: str | None, value: object, size: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (value, size)
+
+    def _awaits_key(self) -> bool:
+        frame = self._frames[-1]
+        return isinstance(frame.value, dict) and frame.key is None and not frame.merge
+
+    def _add(self, value: Any, size: int) -> None:  # noqa: ANN401 - a YAML value is of any type
+        if not self._frames:
+            self.root = self._checked(value)
+            return
+        frame = self._frames[-1]
+        frame.size += size
+        if isinstance(frame.value, list):
+            frame.value.append(self._checked(value))
+        elif frame.merge:
+            frame.merge = False
+            for mapping in self._merged(value):
+                frame.value.update(mapping)
+        elif frame.key is None:
+            frame.key = self._key(value)
+        else:
+            # Of a key that is given twice the last value counts, as for kubectl.
+            frame.value[frame.key] = self._checked(value)
+            frame.key = None
+
+    def _merged(self, value: object) -> Iterator[dict[str, Any]]:
+        """The mappings of a merge key `<<`, the one that takes precedence last (yaml.org/type/merge.html)."""
+        sources = value[::-1] if isinstance(value, list) else [value]
+        for source in sources:
+            if not isinstance(source, dict):
+                raise self._malformed("the merge key << needs a mapping or a list of mappings")
+            yield source
+
+    def _key(self, value: object) -> str:
+        """A key as sigs.k8s.io/yaml turns it into a JSON key."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return f"{value:.7g}"  # 7 digits: a float of 32 bits, as there
+        raise self._malformed("a key is null, a mapping or a list; keys are strings")
+
+    def _checked(self, value: Any) -> Any:  # noqa: ANN401 - a YAML value is of any type
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._malformed("infinity and NaN are no JSON values")
+        return value
+
+    def _malformed(self, problem: str) -> MalformedObject:
+        path = ""
+        for frame in self._frames:
+            if isinstance(frame.value, list):
+                path += f"[{len(frame.value)}]"
+            elif frame.key is not None:
+                path += f".{frame.key}" if path else frame.key
+        return MalformedObject(problem, path)
+
+
+def _is_merge(event: yaml.ScalarEvent) -> bool:
+    return event.value == "<<" and (event.tag == f"{_TAG}merge" or (event.tag is None and event.implicit[0]))
+
+
+def _resolve(event: yaml.ScalarEvent) -> str | float | bool | None:
+    """A scalar's value. Raises ValueError where an explicit tag and the text do not go together."""
+    text, tag = event.value, event.tag
+    if tag is None:
+        return _plain(text) if event.implicit[0] else text
+    if tag == f"{_TAG}binary":
+        return _binary(text)
+    wanted = tag.removeprefix(_TAG)
+    if wanted not in ("int", "float", "bool", "null"):
+        return text  # a string, or a tag that means nothing here: go-yaml keeps the text
+    value = _plain(text)
+    found = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}[type(value)]
+    if found != wanted and (found, wanted) != ("int", "float"):
+        raise ValueError(f"not of the type !!{wanted}")
+    return value
+
+
+def _binary(text: str) -> str:
+    try:
+        return base64.b64decode(text.translate({10: None, 13: None}), validate=True).decode("utf-8", "replace")
+    except binascii.Error:
+        raise ValueError("!!binary is not base64") from None
+
+
+def _plain(text: str) -> str | float | bool | None:
+    """A plain scalar by go-yaml v2's resolve: YAML 1.1 without base 60; timestamps stay text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789" or _TIMESTAMP.match(text):
+        return text
+    digits = text if text[0] == "." else text.replace("_", "")
+    if (match := _INTEGER.fullmatch(digits)) and len(digits) <= 66:  # 64 binary digits and their prefix
+        number, base = next((g, b) for g, b in zip(match.groups()[1:], _BASES, strict=True) if g is not None)
+        value = int(number, base) * (-1 if match.group(1) == "-" else 1)
+        if -(2**63) <= value < 2**64:
+            return value
+    if _FLOAT.fullmatch(digits):
+        return _number(float(digits))
+    return text
+
+
+def _number(value: float) -> float:
+    """JSON has one kind of number, and a whole one that fits is read back as an integer: 1e3 is 1000."""
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value
