@@ -15,7 +15,7 @@ from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, transie
 from webhook.core.workload import PodConstraints
 
 _DEFAULT_OS: Final = "linux"
-"""The os of a node that only an architecture is demanded of."""
+"""What a node has that only an architecture is demanded of."""
 
 
 def candidates(
@@ -51,9 +51,9 @@ def refused_by_kubelet(constraints: PodConstraints, node: Node) -> bool:
     """Whether the node's kubelet refuses the pod for its os, wherever the scheduler put it.
 
     It does where its own os is not spec.os.name, or not the pod's own label kubernetes.io/os (predicate.go). A node
-    that does not say what it is refuses nothing as far as is known.
+    that does not say which os it has refuses nothing as far as is known.
     """
-    os = node.platform.os if node.platform is not None else ""
+    os = node.platform.os if node.platform is not None else node.labels.get(OS_LABEL, "")
     return bool(os) and (constraints.os_name not in ("", os) or constraints.os_label not in (None, os))
 
 
@@ -86,13 +86,21 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
         architectures = tuple(filter(None, demand.pop(ARCH_LABEL, ())))
         if not architectures:
             return ()
-        own_os = constraints.os_name or constraints.os_label or _DEFAULT_OS
-        systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or (own_os,)
+        systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or _unasked_os(constraints, term)
+        if not systems:
+            return ()
         asked = {key: values[0] for key, values in demand.items() if len(values) == 1}
         for os, architecture in product(systems, architectures):
             labels = {**asked, OS_LABEL: os, ARCH_LABEL: architecture}
             found.setdefault((os, architecture), Node(None, node_platform({}, labels), labels=labels))
     return tuple(found.values())
+
+
+def _unasked_os(constraints: PodConstraints, term: Sequence[NodeSelectorRequirement]) -> tuple[str, ...]:
+    """The os of a node that no label is demanded of: the pod's own, else linux; none where the term rules that out."""
+    os = constraints.os_name or constraints.os_label or _DEFAULT_OS
+    about = (requirement for requirement in term if requirement.key == OS_LABEL)
+    return (os,) if all(expression_holds(requirement, {OS_LABEL: os}) for requirement in about) else ()
 
 
 def _demand(term: Sequence[NodeSelectorRequirement]) -> dict[str, tuple[str, ...]]:

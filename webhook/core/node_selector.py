@@ -22,7 +22,7 @@ _MAX_SUBDOMAIN = 253
 
 
 def valid_label_key(key: str) -> bool:
-    """Whether a label can have this key: a name of at most 63 characters, a DNS subdomain and a slash before it or not."""
+    """Whether a label can have this key: a name of at most 63 characters, with or without a DNS subdomain before it."""
     prefix, slash, name = key.rpartition("/")
     if slash and (len(prefix) > _MAX_SUBDOMAIN or _SUBDOMAIN.fullmatch(prefix) is None):
         return False

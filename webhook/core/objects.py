@@ -12,6 +12,8 @@ from webhook.core.errors import MalformedObject
 
 def _kind(value: object) -> str:
     """What a value is called in JSON, for messages."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "a boolean"
     if isinstance(value, int | float):
@@ -31,6 +33,13 @@ class Fields:
     def __init__(self, values: Mapping[str, object], path: str = "") -> None:
         self._values = values
         self.path = path
+
+    @classmethod
+    def of(cls, document: object) -> "Fields":
+        """The fields of a whole document, whatever was read. Raises MalformedObject where it is no object."""
+        if not isinstance(document, Mapping):
+            raise MalformedObject(f"must be an object, not {_kind(document)}")
+        return cls(document)
 
     def at(self, key: str) -> str:
         """The path to a field."""

@@ -86,7 +86,7 @@ def parse_node(obj: Mapping[str, object]) -> Node:
     A node without nodeInfo is a node all the same: its labels may say what it is, else its platform is None. Raises
     MalformedObject with the path to a field of a wrong type, or to the name where there is none.
     """
-    top = Fields(obj)
+    top = Fields.of(obj)
     metadata = top.demand("metadata")
     name = metadata.text("name")
     if not name:
@@ -104,7 +104,7 @@ def parse_node(obj: Mapping[str, object]) -> Node:
 
 def parse_runtime_class(obj: Mapping[str, object]) -> RuntimeClass:
     """A RuntimeClass as the API server serves it. Raises MalformedObject."""
-    top = Fields(obj)
+    top = Fields.of(obj)
     scheduling = top.inner("scheduling")
     return RuntimeClass(
         name=top.inner("metadata").text("name"),

@@ -100,7 +100,7 @@ def parse_workload(obj: Mapping[str, object]) -> Workload | None:
     Reads whatever the API server accepts, in any version of a judged kind's group. Raises MalformedObject with the path
     to the field that has a wrong type or is missing.
     """
-    top = Fields(obj)
+    top = Fields.of(obj)
     api_version, kind = top.text("apiVersion"), top.text("kind")
     if not kind:
         raise MalformedObject("is missing", "kind")
