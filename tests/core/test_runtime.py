@@ -1,0 +1,134 @@
+"""Runtimes: what a node says of its own, and which index entry follows from that."""
+
+import pytest
+
+from webhook.core import platform as p
+from webhook.core.platform import Platform, parse_platform
+from webhook.core.runtime import Runtime, entry_rank, entry_ranks
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "version", "selection"),
+    [
+        ("docker://24.0.9", "docker", (24, 0, 9), "only"),
+        ("docker://20.10.24", "docker", (20, 10, 24), "only"),
+        ("docker://", "docker", (), "only"),
+        ("containerd://1.6.36", "containerd", (1, 6, 36), "only"),
+        ("containerd://1.7.27+unknown", "containerd", (1, 7, 27), "only"),
+        ("containerd://1.7.28~ds1", "containerd", (1, 7, 28), "only"),
+        ("containerd://2.0.5", "containerd", (2, 0, 5), "only"),
+        ("containerd://2.1.0", "containerd", (2, 1, 0), "transfer"),
+        ("containerd://v2.1.0", "containerd", (2, 1, 0), "transfer"),
+        ("containerd://2.1", "containerd", (2, 1), "transfer"),
+        ("containerd://2.1.4-k3s1", "containerd", (2, 1, 4), "transfer"),
+        ("containerd://2.1.0-rc.1", "containerd", (2, 1, 0), "transfer"),
+        ("containerd://2.10.0", "containerd", (2, 10, 0), "transfer"),
+        ("containerd://3.0.0", "containerd", (3, 0, 0), "transfer"),
+        (" Containerd://2.3.1 ", "containerd", (2, 3, 1), "transfer"),
+        ("cri-o://1.33.0", "cri-o", (1, 33, 0), "crio"),
+        ("cri-o://", "cri-o", (), "crio"),
+        ("containerd://", "containerd", (), "unknown"),
+        ("containerd://Unknown", "containerd", (), "unknown"),
+        ("containerd://2", "containerd", (), "unknown"),
+        ("containerd://1234567", "containerd", (), "unknown"),
+        ("containerd://2.1f3e", "containerd", (), "unknown"),
+        ("containerd://" + "9" * 5000 + ".1", "containerd", (), "unknown"),
+        ("containerd://\u0662.\u0661", "containerd", (), "unknown"),
+        ("containerd", "", (), "unknown"),
+        ("other://9.9", "other", (9, 9), "unknown"),
+        ("://2.1", "", (2, 1), "unknown"),
+        ("", "", (), "unknown"),
+    ],
+)
+def test_parse(text, name, version, selection):
+    runtime = Runtime.parse(text)
+    assert (runtime.text, runtime.name, runtime.version) == (text, name, version)
+    assert runtime.selection == selection
+
+
+@pytest.mark.parametrize(
+    ("text", "library"),
+    [
+        ("containerd://1.7.27", p.V0_2),
+        ("containerd://2.0.0", p.RC0),
+        ("containerd://2.0.1", p.RC0),
+        ("containerd://2.0.2", p.RC1),
+        ("containerd://2.0.7", p.RC1),
+        ("containerd://2.1.4", p.RC1),
+        ("containerd://2.1.6", p.RC2),
+        ("containerd://2.2.4", p.RC2),
+        ("containerd://2.3.3", p.RC4),
+        ("containerd://2.3.7", p.RC5),
+        ("containerd://2.4.2", p.RC5),
+        ("containerd://4.0", p.RC5),
+        ("containerd://", p.LATEST),
+        ("docker://27.5.1", p.V0_2),
+        ("docker://28.5.2", p.RC1),
+        ("docker://", p.LATEST),
+        ("other://1.0", p.LATEST),
+    ],
+)
+def test_library(text, library):
+    assert Runtime.parse(text).library == library
+
+
+@pytest.mark.parametrize(
+    ("node", "runtime", "entry", "taken"),
+    [
+        ("linux/amd64", "docker://24.0.9", "linux/386", True),
+        ("linux/amd64", "containerd://1.7.27", "linux/386", True),
+        ("linux/amd64", "containerd://2.0.5", "linux/386", True),
+        ("linux/amd64", "containerd://2.1.0", "linux/386", False),
+        ("linux/amd64", "containerd://2.3.1", "linux/386", False),
+        ("linux/amd64", "cri-o://1.33.0", "linux/386", False),
+        ("linux/arm64", "containerd://2.0.5", "linux/arm/v7", True),
+        ("linux/arm64", "containerd://2.1.0", "linux/arm/v7", False),
+        ("linux/arm/v8", "containerd://1.7.27", "linux/arm/v7", True),
+        ("linux/arm/v8", "containerd://2.1.4", "linux/arm/v7", False),
+        ("linux/arm/v8", "cri-o://1.32.4", "linux/arm/v7", True),
+        ("linux/arm/v7", "docker://20.10.24", "linux/arm64", False),
+        ("linux/amd64/v3", "containerd://2.0.5", "linux/amd64/v2", True),
+        ("linux/amd64/v3", "containerd://2.1.4", "linux/amd64/v2", False),
+        ("linux/amd64/v3", "containerd://2.1.4", "linux/amd64/v3", True),
+        ("linux/arm64/v10", "containerd://2.1.4", "linux/arm64/v10", False),  # fetched, and then not found
+        ("windows/amd64:10.0.26200", "containerd://2.1.4", "windows/amd64:10.0.20348.1", True),
+        ("windows/amd64:10.0.26200", "containerd://2.2.4", "windows/amd64:10.0.20348.1", False),
+        ("windows/amd64:10.0.17763", "cri-o://1.32.4", "windows/amd64:10.0.20348.1", True),
+    ],
+)
+def test_entry_rank(node, runtime, entry, taken):
+    rank = entry_rank(parse_platform(node), parse_platform(entry), Runtime.parse(runtime))
+    assert (rank is not None) is taken
+
+
+def test_cri_o_prefers_the_entry_spelled_v8():
+    node, crio = Platform("linux", "arm64"), Runtime.parse("cri-o://1.32.4")
+    spelled, plain = entry_rank(node, Platform("linux", "arm64", "v8"), crio), entry_rank(node, node, crio)
+    assert spelled is not None
+    assert plain is not None
+    assert spelled < plain
+
+
+@pytest.mark.parametrize(
+    ("node", "runtime", "entry", "readings"),
+    [
+        ("linux/amd64", "other://9.9", "linux/386", {True, False}),
+        ("linux/amd64", "other://9.9", "linux/amd64", {True}),
+        ("linux/amd64", "other://9.9", "linux/arm64", {False}),
+        ("linux/amd64", "", "linux/amd64", {True}),
+        ("linux/amd64", "containerd://", "linux/386", {True, False}),
+        ("windows/amd64:10.0.17763", "", "windows/amd64:10.0.20348", {True, False}),
+        ("windows/amd64:10.0.17763", "containerd://", "windows/amd64:10.0.20348", {False}),  # no CRI-O
+        ("linux/amd64", "containerd://2.1.4", "linux/386", {False}),
+    ],
+)
+def test_readings(node, runtime, entry, readings):
+    ranks = entry_ranks(parse_platform(node), parse_platform(entry), Runtime.parse(runtime))
+    assert {rank is not None for rank in ranks} == readings
+
+
+def test_no_guess_for_an_unknown_runtime():
+    with pytest.raises(ValueError, match=r"other://9\.9"):
+        entry_rank(Platform("linux", "amd64"), Platform("linux", "amd64"), Runtime.parse("other://9.9"))
+    for text in ("", "other://9.9", "containerd://"):
+        assert "unknown" not in {reading.selection for reading in Runtime.parse(text).readings()}
