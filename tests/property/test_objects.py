@@ -15,10 +15,11 @@ REVIEWS = Path(__file__).resolve().parent.parent / "admission" / "reviews"
 RECORDED = [json.loads(path.read_bytes())["request"]["object"] for path in sorted(REVIEWS.glob("*.json"))]
 
 NAMES = [
-    "metadata", "name", "generateName", "labels", "annotations", "ownerReferences", "controller", "spec", "template",
-    "jobTemplate", "suspend", "containers", "initContainers", "image", "volumes", "reference", "nodeSelector",
-    "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", "matchExpressions", "values",
-    "matchFields", "tolerations", "taints", "status", "nodeInfo", "scheduling", "os", "imagePullSecrets", "key",
+    "metadata", "name", "generateName", "labels", "annotations", "ownerReferences", "controller", "spec",
+    "template", "jobTemplate", "suspend", "containers", "initContainers", "image", "volumes", "reference",
+    "nodeSelector", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution",
+    "nodeSelectorTerms", "matchExpressions", "values", "matchFields", "tolerations", "taints", "status",
+    "nodeInfo", "scheduling", "os", "imagePullSecrets", "key",
 ]  # fmt: skip
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 keys = st.sampled_from(NAMES) | st.text(max_size=3) | st.integers()
