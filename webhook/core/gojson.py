@@ -323,8 +323,8 @@ class Struct(Generic[T]):
     """A Go struct: a dataclass and, by JSON name, the attribute and the type of each field."""
 
     def __init__(self, make: Callable[[], T], fields: Mapping[str, Field]) -> None:
+        self.fields = dict(fields)
         self._make = make
-        self._exact = dict(fields)
         self._folded = {name.upper(): place for name, place in reversed([*fields.items()])}
 
     def zero(self) -> T:
@@ -337,7 +337,7 @@ class Struct(Generic[T]):
             if node is not None:
                 reading.wrong(node, "an object")
             return current
-        exact, folded, path = self._exact, self._folded, reading.path
+        exact, folded, path = self.fields, self._folded, reading.path
         for key, item in node.members:
             place = exact.get(key) or folded.get(fold(key))
             if place is not None:

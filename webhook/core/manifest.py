@@ -109,6 +109,11 @@ class Document:
         return _shape(envelope) if kind == "unknown" else kind
 
     @property
+    def own_media_type(self) -> str:
+        """The mediaType in the body; empty where there is none. Raises MalformedDocument."""
+        return _unwrap(self._envelope).media_type
+
+    @property
     def index(self) -> Index:
         """The document as an index. Raises MalformedDocument (ContradictoryDocument where it is a manifest)."""
         return _unwrap(self._index)
