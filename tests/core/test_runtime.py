@@ -1,10 +1,29 @@
 """Runtimes: what a node says of its own, and which index entry follows from that."""
 
+import json
+
 import pytest
 
 from webhook.core import platform as p
-from webhook.core.platform import Platform, parse_platform
-from webhook.core.runtime import Runtime, entry_rank, entry_ranks
+from webhook.core.manifest import OCI_INDEX, OCI_MANIFEST, Document
+from webhook.core.platform import Platform, format_platform, parse_platform
+from webhook.core.runtime import Runtime, crio_node
+from webhook.core.selection import takes
+
+
+def taken(node: str, entry: str, runtime: Runtime) -> bool:
+    """Whether the runtime takes the only entry of an index; asked without a further document."""
+    platform = parse_platform(entry)
+    declared = {"os": platform.os, "architecture": platform.architecture, "variant": platform.variant}
+    if platform.os_version:
+        declared["os.version"] = platform.os_version
+    assert format_platform(platform) == entry
+    child = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{1:064}", "size": 2, "platform": declared}
+    body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}).encode()
+    walk = takes(Document(OCI_INDEX, f"sha256:{2:064}", body), parse_platform(node), runtime)
+    with pytest.raises(StopIteration) as end:
+        next(walk)
+    return bool(end.value.value == "fits")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +92,7 @@ def test_library(text, library):
 
 
 @pytest.mark.parametrize(
-    ("node", "runtime", "entry", "taken"),
+    ("node", "runtime", "entry", "fits"),
     [
         ("linux/amd64", "docker://24.0.9", "linux/386", True),
         ("linux/amd64", "containerd://1.7.27", "linux/386", True),
@@ -96,17 +115,16 @@ def test_library(text, library):
         ("windows/amd64:10.0.17763", "cri-o://1.32.4", "windows/amd64:10.0.20348.1", True),
     ],
 )
-def test_entry_rank(node, runtime, entry, taken):
-    rank = entry_rank(parse_platform(node), parse_platform(entry), Runtime.parse(runtime))
-    assert (rank is not None) is taken
+def test_what_a_runtime_takes(node, runtime, entry, fits):
+    assert taken(node, entry, Runtime.parse(runtime)) is fits
 
 
 def test_cri_o_prefers_the_entry_spelled_v8():
-    node, crio = Platform("linux", "arm64"), Runtime.parse("cri-o://1.32.4")
-    spelled, plain = entry_rank(node, Platform("linux", "arm64", "v8"), crio), entry_rank(node, node, crio)
-    assert spelled is not None
-    assert plain is not None
-    assert spelled < plain
+    node = crio_node(Platform("linux", "arm64"))
+    ranks = [p.crio(node, Platform("linux", "arm64", variant)) for variant in ("v8", "")]
+    assert ranks == [(0, 0), (1, 0)]
+    assert crio_node(Platform("linux", "arm", "v7")) == Platform("linux", "arm", "v7")
+    assert crio_node(Platform("linux", "amd64")) == Platform("linux", "amd64")
 
 
 @pytest.mark.parametrize(
@@ -123,12 +141,11 @@ def test_cri_o_prefers_the_entry_spelled_v8():
     ],
 )
 def test_readings(node, runtime, entry, readings):
-    ranks = entry_ranks(parse_platform(node), parse_platform(entry), Runtime.parse(runtime))
-    assert {rank is not None for rank in ranks} == readings
+    assert {taken(node, entry, reading) for reading in Runtime.parse(runtime).readings()} == readings
 
 
-def test_no_guess_for_an_unknown_runtime():
-    with pytest.raises(ValueError, match=r"other://9\.9"):
-        entry_rank(Platform("linux", "amd64"), Platform("linux", "amd64"), Runtime.parse("other://9.9"))
+def test_every_reading_has_a_way():
     for text in ("", "other://9.9", "containerd://"):
         assert "unknown" not in {reading.selection for reading in Runtime.parse(text).readings()}
+    known = Runtime.parse("containerd://2.1.4")
+    assert known.readings() == (known,)

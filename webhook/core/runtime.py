@@ -6,7 +6,7 @@ from typing import Literal
 
 from webhook.core import platform as p
 from webhook.core.gotext import atoi, to_lower, trim_space
-from webhook.core.platform import Library, Platform, Rank
+from webhook.core.platform import Library, Platform
 
 Selection = Literal["only", "transfer", "crio", "unknown"]
 """How a runtime selects an index entry: `only` (dockerd, containerd up to 2.0: platforms.Only), `transfer` (containerd
@@ -90,28 +90,6 @@ class Runtime:
 _CONTAINERD_BEFORE_TRANSFER = Runtime("containerd://2.0", "containerd", (2, 0, 2))
 _CONTAINERD_LATEST = Runtime("containerd://2.4", "containerd", (2, 4))
 _CRIO = Runtime("cri-o://", "cri-o")
-
-
-def entry_rank(node: Platform, entry: Platform, runtime: Runtime) -> Rank | None:
-    """The preference that a runtime on a node gives to an index entry of a platform, lower first; None: not taken.
-
-    For `transfer` an entry must pass both its filter and its lookup. The runtime's way must be known: take it from
-    `readings`. Raises ValueError else.
-    """
-    match runtime.selection:
-        case "only":
-            return p.only(node, entry, runtime.library)
-        case "transfer":
-            passed = p.ordered(node, entry, runtime.library)
-            return p.only(node, entry, runtime.library) if passed else None
-        case "crio":
-            return p.crio(crio_node(node), entry)
-    raise ValueError(f"the way of {runtime.text!r} to choose from an index is not known")
-
-
-def entry_ranks(node: Platform, entry: Platform, runtime: Runtime) -> tuple[Rank | None, ...]:
-    """`entry_rank` by every reading of the runtime; some None and some not: the matchers disagree."""
-    return tuple(entry_rank(node, entry, reading) for reading in runtime.readings())
 
 
 def crio_node(node: Platform) -> Platform:
