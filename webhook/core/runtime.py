@@ -29,7 +29,7 @@ _CONTAINERD_LIBRARIES: tuple[tuple[Version, Library], ...] = (
 """The first version of containerd with a version of containerd/platforms (its go.mod), newest first."""
 
 _DOCKERD_LIBRARIES: tuple[tuple[Version, Library], ...] = (((29,), p.RC2), ((28,), p.RC1), ((), p.V0_2))
-"""The same for dockerd (its vendor.mod)."""
+"""The same for dockerd (its vendor.mod, from 29 on its go.mod)."""
 
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+(?:\.[0-9]+)*)(?![0-9A-Za-z])")
 """Major, minor and so on; what follows (-k3s1, +unknown, ~ds1, -rc.1) says nothing about pulling. A bare number may as

@@ -10,15 +10,11 @@ from typing import Any
 from webhook.core.platform import Platform, crio, exact, normalized, only, only_os, ordered
 
 
-def platform(fields: dict[str, Any]) -> Platform:
-    """A platform of the file."""
-    return Platform(
-        fields.get("os", ""),
-        fields.get("architecture", ""),
-        fields.get("variant", ""),
-        fields.get("os_version", ""),
-        tuple(fields.get("os_features") or ()),
-    )
+def platform(fields: dict[str, Any] | None) -> Platform:
+    """A platform of the file; what is absent or null is empty."""
+    given = fields or {}
+    texts = (given.get(name) or "" for name in ("os", "architecture", "variant", "os_version"))
+    return Platform(*texts, os_features=tuple(given.get("os_features") or ()))
 
 
 def fields(value: Platform) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def fields(value: Platform) -> dict[str, Any]:
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """How a node takes one entry, by each runtime's comparison."""
-    declared, entry = platform(question["node"]), platform(question["image"])
+    declared, entry = platform(question.get("node")), platform(question.get("image"))
     node = replace(declared, os=declared.os or "linux")
     image = replace(entry, os=entry.os or "linux")
     return {
