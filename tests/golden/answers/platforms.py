@@ -13,8 +13,10 @@ from webhook.core.platform import Platform, crio, exact, normalized, only, only_
 def platform(fields: dict[str, Any] | None) -> Platform:
     """A platform of the file; what is absent or null is empty."""
     given = fields or {}
-    texts = (given.get(name) or "" for name in ("os", "architecture", "variant", "os_version"))
-    return Platform(*texts, os_features=tuple(given.get("os_features") or ()))
+    system, architecture, variant, version = (
+        given.get(name) or "" for name in ("os", "architecture", "variant", "os_version")
+    )
+    return Platform(system, architecture, variant, version, tuple(given.get("os_features") or ()))
 
 
 def fields(value: Platform) -> dict[str, Any]:
