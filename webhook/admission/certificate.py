@@ -13,14 +13,12 @@ from typing import Final
 
 from cryptography import x509
 
+from webhook.core.errors import CannotServe
+
 POLL_SECONDS: Final = 5.0
 """How often the files are looked at: a kubelet needs up to a minute to show a new Secret anyway."""
 
 logger = logging.getLogger("podgate.admission")
-
-
-class CertificateError(Exception):
-    """There is no certificate to serve with; the text names the file and what is wrong with it."""
 
 
 class Certificate:
@@ -35,19 +33,19 @@ class Certificate:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def load(self) -> None:
-        """Loads both files. Raises CertificateError, and then the context is as it was."""
+        """Loads both files. Raises CannotServe, and then the context is as it was."""
         try:
             text = self._chain.read_bytes()
             key = self._key.read_bytes()
         except OSError as error:
-            raise CertificateError(f"{error.filename}: {error.strerror}") from error
+            raise CannotServe(f"{error.filename}: {error.strerror}") from error
         try:
             leaf = x509.load_pem_x509_certificates(text)[0]
             # Tried on a context of its own first: a key of another certificate must not take the good pair away.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
             self.context.load_cert_chain(self._chain, self._key)
         except (ValueError, IndexError, ssl.SSLError, OSError) as error:
-            raise CertificateError(f"{self._chain}: not a certificate with its key ({type(error).__name__})") from error
+            raise CannotServe(f"{self._chain}: not a certificate with its key ({type(error).__name__})") from error
         self._seen = text + key
         self._on_loaded(leaf.not_valid_after_utc.timestamp())
 
@@ -62,7 +60,7 @@ class Certificate:
             try:
                 self.load()
                 logger.info("the serving certificate was loaded again")
-            except CertificateError as error:
+            except CannotServe as error:
                 refused = now or b""
                 logger.warning("the serving certificate stays as it was: %s", error)
 

@@ -120,3 +120,7 @@ class ClusterUnavailable(Exception):
         self.problem = problem
         self.status = status
         self.retry_after = retry_after
+
+
+class CannotServe(Exception):
+    """`serve` cannot begin: one line that names the file or setting to mend."""

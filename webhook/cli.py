@@ -1,0 +1,100 @@
+"""The command line: options and exit codes, no logic.
+
+Exit codes: 0 nothing was denied; 1 something was; 2 something could not be read or was not understood, or the command
+line itself is wrong; 130 interrupted.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Any, Final
+
+import click
+
+UNREADABLE: Final = 2
+INTERRUPTED: Final = 130
+
+_CONFIG = click.option("--config", metavar="FILE", help="Settings; else what PODGATE_CONFIG names, else the defaults.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("podgate"), prog_name="podgate")
+def podgate() -> None:
+    """Stops images from reaching nodes that they cannot run on."""
+
+
+@podgate.command()
+@_CONFIG
+@click.option("--nodes", metavar="FILE", help="Judge by a file of nodes, without any cluster; read again when changed.")
+def serve(config: str | None, nodes: str | None) -> None:
+    """Answer AdmissionReviews over HTTPS.
+
+    With a cluster (a kubeconfig, or the pod's ServiceAccount) its nodes are watched. The certificate is tls.crt and
+    tls.key of the folder that the settings name (server.certificateDir).
+    """
+    from webhook import app  # noqa: PLC0415  # each command loads only what it needs, so that check starts quickly
+
+    app.run_serve(config, nodes, os.environ)
+
+
+@podgate.command()
+@_CONFIG
+@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests. [default: -]")
+@click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
+@click.option("--nodes", metavar="FILE", help="Nodes, as `kubectl get nodes -o yaml` prints them.")
+@click.option(
+    "--target", "targets", multiple=True, metavar="PLATFORM[,...]", help="A node that is to be thought there."
+)
+@click.option("--context", metavar="NAME", help="The kubeconfig context whose nodes are asked for.")
+@click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--strict", is_flag=True, help="Exit with 1 where there is a warning, too.")
+def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as CheckRequest's fields
+    """Judge manifests as the webhook would.
+
+    \b
+    A target is PLATFORM[,runtime=containerd://2.1][,label=K=V][,taint=K=V:EFFECT].
+    With neither --nodes nor --target the current kubeconfig context is asked.
+    """
+    from webhook import app  # noqa: PLC0415  # as above
+
+    if options["nodes"] and options["context"]:
+        raise click.UsageError("--nodes and --context exclude each other")
+    if not options["files"] and sys.stdin.isatty():
+        raise click.UsageError("name manifests with -f, or pipe them in")
+    options["files"] = options["files"] or ("-",)
+    sys.exit(app.run_check(app.CheckRequest(**options), os.environ, sys.stdout))
+
+
+@podgate.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option("--keep", is_flag=True, help="Leave registry and webhook up until Ctrl-C.")
+def demo(images: tuple[str, ...], keep: bool) -> None:
+    """Show podgate at work, without a cluster.
+
+    Samples are sent as AdmissionReviews over HTTPS to the real webhook, which looks their images up in a registry of
+    its own. With IMAGE, images of yours are tried as well, in their own registries.
+    """
+    from webhook import app  # noqa: PLC0415  # as above
+
+    sys.exit(app.run_demo(images, keep=keep, environment=os.environ, output=sys.stdout))
+
+
+def main() -> None:
+    """The console script: every error in one line, no traceback for what a user can mend."""
+    from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput  # noqa: PLC0415  # as above
+
+    try:
+        podgate.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNREADABLE)
+    except (MalformedInput, ClusterUnavailable, CannotServe) as error:
+        click.echo(f"podgate: {error}", err=True)
+        sys.exit(UNREADABLE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone; what is still buffered must not raise again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
