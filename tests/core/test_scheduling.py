@@ -7,7 +7,7 @@ import pytest
 from webhook.core.candidates import candidates, demanded_platforms, merge_runtime_class, refused_by_kubelet
 from webhook.core.errors import MalformedObject
 from webhook.core.narrowing import narrow
-from webhook.core.node_selector import RequiredNodes, expression_holds, term_problem
+from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
 from webhook.core.scheduling import (
     Node,
@@ -19,7 +19,7 @@ from webhook.core.scheduling import (
     parse_node,
     parse_runtime_class,
 )
-from webhook.core.taints import DAEMON_TOLERATIONS, TRANSIENT, tolerates, transient, untolerated
+from webhook.core.taints import DAEMON_TOLERATIONS, TRANSIENT, is_transient, tolerates, untolerated
 from webhook.core.workload import PodConstraints, parse_pod_spec
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -148,7 +148,7 @@ def test_transient_taints_keep_nobody_away_for_long(daemon_set):
 )
 @pytest.mark.parametrize("effect", ["NoSchedule", "NoExecute"])
 def test_each_transient_taint(key, effect):
-    assert names(candidates(pod(), [node("n1", "linux/amd64", f"{key}:{effect}")], transient_taints=["example.com/"]))
+    assert names(candidates(pod(), [node("n1", "linux/amd64", f"{key}:{effect}")], transient=["example.com/"]))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_each_transient_taint(key, effect):
     ],
 )
 def test_other_taints_last(key):
-    assert not transient(key, ["example.com/", ""])
+    assert not is_transient(key, ["example.com/", ""])
     assert candidates(pod(), [node("n1", "linux/amd64", f"{key}=x:NoSchedule")]) == ()
 
 
@@ -256,7 +256,7 @@ def test_operators(written, holds):
     key, operator, *values = written
     requirement = NodeSelectorRequirement(key, operator, tuple(values))
     assert term_problem(NodeSelectorTerm((requirement,))) == ""
-    assert expression_holds(requirement, LABELS) is holds
+    assert LabelTest(requirement).holds(LABELS) is holds
 
 
 @pytest.mark.parametrize(
@@ -469,6 +469,14 @@ def test_demanded_platforms(spec, demanded):
     assert platforms(pod(**spec)) == demanded
 
 
+def test_a_pod_that_names_more_platforms_than_there_are_demands_none():
+    many = [f"a{number}" for number in range(50_000)]
+    assert len(platforms(pod(affinity=affinity(expressions(arch("In", *many[:64])))))) == 64
+    assert platforms(pod(affinity=affinity(expressions(arch("In", *many), system("In", *many))))) == []
+    assert platforms(pod(affinity=affinity(*(expressions(arch("In", one)) for one in many[:65])))) == []
+    assert len(platforms(pod(affinity=affinity(*[expressions(arch("In", *many[:40]))] * 3)))) == 40
+
+
 def test_a_stand_in_has_the_labels_that_are_asked_of_it():
     selector = {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "windows", "pool": "win"}
     (one,) = demanded_platforms(pod(nodeSelector={**selector, "node.kubernetes.io/windows-build": "10.0.20348"}))
@@ -540,6 +548,7 @@ OLD = node("old", "windows/amd64", **{"node.kubernetes.io/windows-build": "10.0.
         ),
         ([Node("bare", None)], [ARM], "required node affinity kubernetes.io/arch NotIn [arm64]"),
         ([Node("bare", None)], [Node("other", None)], "None"),
+        ([node(f"r{number}") for number in range(20)], [node(f"f{number}") for number in range(9)], "None"),
         ([AMD], [], "None"),
         ([], [AMD], "None"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from webhook.core.candidates import candidates, demanded_platforms
 from webhook.core.narrowing import narrow
-from webhook.core.node_selector import RequiredNodes, expression_holds, term_problem
+from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
 from webhook.core.scheduling import Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
 from webhook.core.workload import PodConstraints
@@ -103,9 +103,9 @@ def test_operators_come_in_opposites(requirement, found):
     opposite = {"In": "NotIn", "Exists": "DoesNotExist"}.get(requirement.operator)
     if opposite is not None:
         other = NodeSelectorRequirement(requirement.key, opposite, requirement.values)
-        assert expression_holds(requirement, found) != expression_holds(other, found)
+        assert LabelTest(requirement).holds(found) != LabelTest(other).holds(found)
     if requirement.operator in ("In", "Exists", "Gt", "Lt"):
-        assert not expression_holds(requirement, {})
+        assert not LabelTest(requirement).holds({})
     assert term_problem(NodeSelectorTerm((requirement,))) == ""
 
 
@@ -152,7 +152,7 @@ def test_stand_ins_are_what_the_pod_demands(pod):
     for stand_in in demanded_platforms(pod):
         assert stand_in.platform is not None
         assert stand_in.name is None
-        assert any(all(expression_holds(one, stand_in.labels) for one in term.expressions) for term in about)
+        assert any(all(LabelTest(one).holds(stand_in.labels) for one in term.expressions) for term in about)
         assert all(stand_in.labels.get(key) == value for key, value in pod.node_selector.items())
 
 

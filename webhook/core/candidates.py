@@ -9,25 +9,29 @@ from itertools import product
 from typing import Final
 
 from webhook.core.node import ARCH_LABEL, OS_LABEL, node_platform
-from webhook.core.node_selector import RequiredNodes, expression_holds
+from webhook.core.node_selector import LabelTest, RequiredNodes
 from webhook.core.scheduling import Node, NodeSelectorRequirement, Toleration
-from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, transient, untolerated
+from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, is_transient, untolerated
 from webhook.core.workload import PodConstraints
 
 _DEFAULT_OS: Final = "linux"
 """What a node has that only an architecture is demanded of."""
 
 
+_MOST_STAND_INS: Final = 64
+"""Platforms that a pod can demand; one that names more, where Kubernetes knows some twenty, demands none in earnest."""
+
+
 def candidates(
     constraints: PodConstraints,
     nodes: Iterable[Node],
     *,
-    transient_taints: Sequence[str] = (),
+    transient: Sequence[str] = (),
     daemon_set: bool = False,
 ) -> tuple[Node, ...]:
     """The nodes that a pod with these constraints may land on, in the given order.
 
-    `transient_taints` are prefixes of further taints that come and go (settings: nodes.transientTaints). With
+    `transient` are prefixes of further taints that come and go (settings: nodes.transientTaints). With
     spec.nodeName no scheduler is asked: that node only, and the kubelet looks at selector, affinity and NoExecute
     taints alone (k8s.io/kubernetes v1.37.2, pkg/kubelet/lifecycle/predicate.go). `daemon_set`: the constraints are
     those of a DaemonSet's template, whose controller chooses the nodes itself, and adds tolerations to each pod.
@@ -41,7 +45,7 @@ def candidates(
             continue
         if not required.admit(node.name, node.labels):
             continue
-        lasting = (taint for taint in node.taints if not transient(taint.key, transient_taints))
+        lasting = (taint for taint in node.taints if not is_transient(taint.key, transient))
         if untolerated(lasting, tolerations, effects) is None:
             found.append(node)
     return tuple(found)
@@ -76,7 +80,8 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
     """Stand-ins for the nodes that a pod without any candidate waits for: one for each platform that it demands.
 
     Each has no name, no known runtime, and the labels that the pod asks of it. Every term must demand an architecture,
-    or nothing is known, and the answer is empty; so it is where no node could ever meet the demand.
+    or nothing is known, and the answer is empty; so it is where no node could ever meet the demand, and where the pod
+    names more platforms than there are.
     """
     found: dict[tuple[str, str], Node] = {}
     for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
@@ -89,18 +94,20 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
         systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or _unasked_os(constraints, term)
         if not systems:
             return ()
+        if len(systems) * len(architectures) > _MOST_STAND_INS:
+            return ()
         asked = {key: values[0] for key, values in demand.items() if len(values) == 1}
         for os, architecture in product(systems, architectures):
             labels = {**asked, OS_LABEL: os, ARCH_LABEL: architecture}
             found.setdefault((os, architecture), Node(None, node_platform({}, labels), labels=labels))
-    return tuple(found.values())
+    return tuple(found.values()) if len(found) <= _MOST_STAND_INS else ()
 
 
 def _unasked_os(constraints: PodConstraints, term: Sequence[NodeSelectorRequirement]) -> tuple[str, ...]:
     """The os of a node that no label is demanded of: the pod's own, else linux; none where the term rules that out."""
     os = constraints.os_name or constraints.os_label or _DEFAULT_OS
-    about = (requirement for requirement in term if requirement.key == OS_LABEL)
-    return (os,) if all(expression_holds(requirement, {OS_LABEL: os}) for requirement in about) else ()
+    about = (LabelTest(requirement) for requirement in term if requirement.key == OS_LABEL)
+    return (os,) if all(test.holds({OS_LABEL: os}) for test in about) else ()
 
 
 def _demand(term: Sequence[NodeSelectorRequirement]) -> dict[str, tuple[str, ...]]:
@@ -111,7 +118,8 @@ def _demand(term: Sequence[NodeSelectorRequirement]) -> dict[str, tuple[str, ...
     demand = {}
     for key, requirements in about.items():
         named = [value for item in requirements if item.operator == "In" for value in item.values]
-        left = (value for value in named if all(expression_holds(item, {key: value}) for item in requirements))
+        tests = [LabelTest(item) for item in requirements]
+        left = (value for value in dict.fromkeys(named) if all(test.holds({key: value}) for test in tests))
         if named:
-            demand[key] = tuple(dict.fromkeys(left))
+            demand[key] = tuple(left)
     return demand

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhook.core.node import ARCH_LABEL, OS_LABEL, VARIANT_LABEL, WINDOWS_BUILD_LABEL
-from webhook.core.node_selector import expression_holds
+from webhook.core.node_selector import LabelTest
 from webhook.core.scheduling import Node, NodeSelectorRequirement
 
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
@@ -35,6 +35,9 @@ _POOL_LABELS: Final = (
 )
 """Labels of pools, whose nodes are all of one make. Other labels separate nodes by chance only, and are not advised."""
 
+_MOST_NAMES: Final = 8
+"""Nodes that are advised by name: a longer list nobody would put into a manifest, nor keep up to date there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
@@ -57,11 +60,11 @@ class Narrowing:
     def holds(self, labels: Mapping[str, str]) -> bool:
         """Whether a node with these labels remains."""
         selected = all(labels.get(key) == value for key, value in self.node_selector.items())
-        return selected and all(expression_holds(one, labels) for one in self.requirements)
+        return selected and all(LabelTest(one).holds(labels) for one in self.requirements)
 
 
 def narrow(running: Sequence[Node], failing: Sequence[Node]) -> Narrowing | None:
-    """The best narrowing that keeps every running node and no failing one; None where no label tells them apart.
+    """The best narrowing that keeps every running node and no failing one; None where nothing tells them apart.
 
     Both are candidates of one pod, so that what the pod demands already is met by all of them and never advised again.
     Nodes on which the outcome is not known are left out by the caller: they may remain or not.
@@ -81,9 +84,9 @@ def _ways(kept: Sequence[Mapping[str, str]], shut_out: Sequence[Mapping[str, str
         yield from _by_values(keys, kept)
     for key in (ARCH_LABEL, OS_LABEL):
         yield from _without(key, shut_out)  # running nodes may lack the label, which NotIn does not mind
-    names = sorted([(len(kept), "In"), (len(shut_out), "NotIn")])
-    for _, operator in names:
-        yield from _by_values((HOSTNAME_LABEL,), kept) if operator == "In" else _without(HOSTNAME_LABEL, shut_out)
+    for count, operator in sorted([(len(kept), "In"), (len(shut_out), "NotIn")]):
+        if count <= _MOST_NAMES:
+            yield from _by_values((HOSTNAME_LABEL,), kept) if operator == "In" else _without(HOSTNAME_LABEL, shut_out)
 
 
 def _by_values(keys: Sequence[str], kept: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:

@@ -69,23 +69,33 @@ def term_problem(term: NodeSelectorTerm) -> str:
     return next(filter(None, problems), "")
 
 
-def expression_holds(requirement: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    """Whether labels meet a valid requirement. A label that is missing meets NotIn and DoesNotExist only."""
-    label = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return label in requirement.values
-        case "NotIn":
-            return label not in requirement.values
-        case "Exists":
-            return label is not None
-        case "DoesNotExist":
-            return label is None
-    number = None if label is None else atoi(label)
-    bound = atoi(requirement.values[0])
-    if number is None or bound is None:
-        return False
-    return number > bound if requirement.operator == "Gt" else number < bound
+class LabelTest:
+    """A valid matchExpressions entry made ready to be asked about many nodes, however many values it names."""
+
+    __slots__ = ("_bound", "_operator", "_values", "key")
+
+    def __init__(self, requirement: NodeSelectorRequirement) -> None:
+        self.key = requirement.key
+        self._operator = requirement.operator
+        self._values = frozenset(requirement.values)
+        self._bound = atoi(requirement.values[0]) if requirement.operator in ("Gt", "Lt") else None
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels meet the requirement. A label that is missing meets NotIn and DoesNotExist only."""
+        label = labels.get(self.key)
+        match self._operator:
+            case "In":
+                return label in self._values
+            case "NotIn":
+                return label not in self._values
+            case "Exists":
+                return label is not None
+            case "DoesNotExist":
+                return label is None
+        number = None if label is None else atoi(label)
+        if number is None or self._bound is None:
+            return False
+        return number > self._bound if self._operator == "Gt" else number < self._bound
 
 
 def _fields_hold(term: NodeSelectorTerm, name: str | None) -> bool:
@@ -107,7 +117,7 @@ class RequiredNodes:
     term matches, and the node is refused all the same.
     """
 
-    __slots__ = ("_affinity", "_labels", "_terms", "problem")
+    __slots__ = ("_affinity", "_labels", "_terms", "_tests", "problem")
 
     def __init__(self, node_selector: Mapping[str, str], affinity: NodeSelector | None) -> None:
         self._labels = tuple(node_selector.items())
@@ -119,6 +129,7 @@ class RequiredNodes:
             self.problem = self.problem or problem
             if not problem and (term.expressions or term.fields):
                 self._terms.append(term)
+        self._tests = [(tuple(map(LabelTest, term.expressions)), term) for term in self._terms]
 
     def admit(self, name: str | None, labels: Mapping[str, str]) -> bool:
         """Whether a node with this name and these labels meets the demand. `name` None: a node still to come."""
@@ -132,8 +143,7 @@ class RequiredNodes:
         if not self._affinity:
             return True
         return any(
-            all(expression_holds(requirement, labels) for requirement in term.expressions) and _fields_hold(term, name)
-            for term in self._terms
+            all(test.holds(labels) for test in tests) and _fields_hold(term, name) for tests, term in self._tests
         )
 
     def usable_terms(self) -> Iterator[tuple[NodeSelectorRequirement, ...]]:

@@ -58,7 +58,7 @@ _TRANSIENT_PREFIXES: Final = tuple(key for key in TRANSIENT if key.endswith("/")
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]*")
 
 
-def transient(key: str, prefixes: Iterable[str] = ()) -> bool:
+def is_transient(key: str, prefixes: Iterable[str] = ()) -> bool:
     """Whether a taint is of those that come and go. `prefixes` are further ones (settings: nodes.transientTaints)."""
     if key in TRANSIENT:
         return True
