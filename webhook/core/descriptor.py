@@ -36,7 +36,7 @@ class Descriptor:
     @property
     def embedded(self) -> bytes | None:
         """The document where it is embedded and is what the digest says; else None (containerd, useDescriptorData)."""
-        if not self.data or len(self.data) != self.size:
+        if len(self.data) != self.size:
             return None
         algorithm = digest_algorithm(self.digest)
         if algorithm is None or hashlib.new(algorithm, self.data).hexdigest() != self.digest.partition(":")[2]:

@@ -173,7 +173,7 @@ def parse_document(body: bytes) -> Node:
     try:
         return parse(body)
     except InvalidJSON as error:
-        raise MalformedDocument(error.problem) from None
+        raise MalformedDocument(error.problem) from error
 
 
 def read_index(tree: Node) -> Index:
@@ -214,7 +214,7 @@ def _shape(envelope: Envelope) -> Kind:
 def _read(tree: Node, spec: Spec[T]) -> T:
     value, error = decode_node(tree, spec, spec.zero())
     if error is not None:
-        raise MalformedDocument(error.problem, error.path)
+        raise MalformedDocument(error.problem, error.path) from error
     return value
 
 
