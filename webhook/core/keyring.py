@@ -28,7 +28,6 @@ _FORMS: Final = {
     "kubernetes.io/dockercfg": (".dockercfg", read_dockercfg),
 }
 _DEFAULT_REGISTRY: Final = "index.docker.io"
-_LONGEST_LABEL: Final = 255  # RFC 1035 ends labels at 63; patterns are not tried on what no resolver takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +87,7 @@ class _Place:
             self.port == target.port
             and len(self.labels) == len(target.labels)
             and target.path.startswith(self.path)
-            and all(
-                pattern == label or (len(label) <= _LONGEST_LABEL and glob_matches(pattern, label))
-                for pattern, label in zip(self.labels, target.labels, strict=True)
-            )
+            and all(map(glob_matches, self.labels, target.labels))
         )
 
 
@@ -108,7 +104,7 @@ class _Entry:
 class Keyring:
     """Credentials by key, in the order in which keys are tried."""
 
-    _entries: tuple[_Entry, ...] = ()
+    _entries: tuple[_Entry, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_secrets(cls, secrets: Sequence[PullSecret]) -> "Keyring":

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
-# Hosts whose realm is a sibling, and that realm's host.
-_KNOWN: Final[Mapping[str, str]] = {
-    "registry-1.docker.io": "auth.docker.io",
-    "index.docker.io": "auth.docker.io",
+# Hosts whose realm is a sibling, and that realm's origin.
+_KNOWN: Final[Mapping[str, tuple[str, str, int]]] = {
+    "registry-1.docker.io": ("https", "auth.docker.io", 443),
+    "index.docker.io": ("https", "auth.docker.io", 443),
 }
 
 # Narrower than any URL parser: no user information, no escapes, no backslash, no empty label. What is let through here
@@ -35,12 +35,17 @@ _DEFAULT_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A realm, or what settings say of one. Empty `scheme`: any; `port` None: the scheme's own; empty `path`: any."""
+    """A URL taken apart; `port` is the scheme's own where none is written, `path` empty where there is none."""
 
     scheme: str
     host: str
-    port: int | None
+    port: int
     path: str
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port (RFC 6454)."""
+        return self.scheme, self.host, self.port
 
 
 def realm_may_have_credentials(
@@ -48,10 +53,11 @@ def realm_may_have_credentials(
 ) -> bool:
     """Whether the credentials of a registry may be sent to a token realm. Raises nothing: what is odd is refused.
 
-    registry_host: the host that gave the challenge, as it was connected to (`host` or `host:port`); where a mirror
-    answered, that is the mirror. realm: the URL of the challenge. plain_http: the host is set to plain HTTP, so its
-    realm may be too. allowed: the realms that settings allow for this registry: a URL (its origin counts, and its path
-    unless that is empty or /) or `host` or `host:port`.
+    registry_host: the host that gave the challenge, as it was connected to (`host` or `host:port`). Where that is a
+    mirror, the registry that the credentials are for may be asked about as well: its own realm gets nothing new.
+    realm: the URL of the challenge. plain_http: the host is set to plain HTTP, so its realm may be too. allowed: the
+    realms that settings allow for this registry: a URL (its origin counts, and its path unless that is empty or /), or
+    `host`, or `host:port`.
     """
     asked = _url(realm)
     registry = _AUTHORITY.fullmatch(registry_host)
@@ -60,7 +66,7 @@ def realm_may_have_credentials(
     host = registry["host"].lower()
     return (
         _own_domain(host, asked.host)
-        or (_KNOWN.get(host), 443) == (asked.host, asked.port)
+        or _KNOWN.get(host) == asked.origin
         or any(_allows(entry, asked) for entry in allowed)
     )
 
@@ -105,10 +111,7 @@ def _url(text: str) -> _Place | None:
 def _allows(entry: str, asked: _Place) -> bool:
     if "://" in entry:
         place = _url(entry)
-        return place is not None and (
-            (place.scheme, place.host, place.port) == (asked.scheme, asked.host, asked.port)
-            and place.path in {"", "/", asked.path}
-        )
+        return place is not None and place.origin == asked.origin and place.path in {"", "/", asked.path}
     found = _AUTHORITY.fullmatch(entry)
     if found is None:
         return False

@@ -18,7 +18,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         reference = parse_normalized(_go(question["image"]))
     except InvalidReference as error:
         return {"candidates": [], "error": "image", "error_text": str(error)}
-    repository = f"{reference.domain}/{reference.path}"
+    repository = reference.name
     secrets = [
         PullSecret("team", f"pull-{number}", _go(secret["type"]), _go(secret["data"]).encode())
         for number, secret in enumerate(question["secrets"])
