@@ -26,7 +26,7 @@ REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def node(name: str, platform: str = "linux/amd64", *taints: str, **labels: str) -> Node:
-    """A node as the kubelet registers one; taints as key=value:Effect, underscores of label names stand for slashes."""
+    """A node as the kubelet registers one, with further labels; taints as key=value:Effect."""
     os, _, architecture = platform.partition("/")
     own = {"kubernetes.io/os": os, "kubernetes.io/arch": architecture, "kubernetes.io/hostname": name}
     return Node(
