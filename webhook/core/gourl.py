@@ -25,9 +25,9 @@ _PLAIN: dict[Part, frozenset[int]] = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*+)?+:")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*+)?:")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
-_PORT = re.compile(r"(?::[0-9]*+)?+")
+_PORT = re.compile(r"(?::[0-9]*+)?")
 _USERINFO = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*+")
 _VALID_ENCODED: dict[Part, frozenset[int]] = {part: plain | set(b"!$&'()*+,;=:@[]%") for part, plain in _PLAIN.items()}
 

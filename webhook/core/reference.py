@@ -4,8 +4,9 @@ Every part of a cluster reads `image:` with that library, so its grammar, its or
 registry's name are facts here: `parse_normalized` is ParseNormalizedNamed, `parse_docker_ref` is ParseDockerRef, and
 `parse_image` is what podgate itself asks for.
 
-Users write references, of any length. Every repetition below is possessive (`++`, `*+`): the classes on either side of
-a repetition are disjoint, so giving back could find nothing and would only cost time.
+Users write references, of any length. Below, what follows a repetition can never begin like its content, so there is
+one way to match at most and giving back ends at once: the time is linear. Single characters are repeated possessively
+(`++`, `*+`), which says so; groups are not, since Python before 3.11.5 gets that wrong (its issue 106052).
 """
 
 import re
@@ -23,23 +24,23 @@ _LONGEST_PATH = 255  # RepositoryNameTotalLengthMax; the domain does not count
 
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _DOMAIN = re.compile(
-    r"""(?: [a-zA-Z0-9]++ (?: -++ [a-zA-Z0-9]++ )*+ (?: \. [a-zA-Z0-9]++ (?: -++ [a-zA-Z0-9]++ )*+ )*+
+    r"""(?: [a-zA-Z0-9]++ (?: -++ [a-zA-Z0-9]++ )* (?: \. [a-zA-Z0-9]++ (?: -++ [a-zA-Z0-9]++ )* )*
           | \[ [a-fA-F0-9:]++ \] )
-        (?: : [0-9]++ )?+""",
+        (?: : [0-9]++ )?""",
     re.VERBOSE,
 )
 _PATH = re.compile(
-    r"""[a-z0-9]++ (?: (?: \. | __?+ | -++ ) [a-z0-9]++ )*+
-        (?: / [a-z0-9]++ (?: (?: \. | __?+ | -++ ) [a-z0-9]++ )*+ )*+""",
+    r"""[a-z0-9]++ (?: (?: \. | __? | -++ ) [a-z0-9]++ )*
+        (?: / [a-z0-9]++ (?: (?: \. | __? | -++ ) [a-z0-9]++ )* )*""",
     re.VERBOSE,
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}+")
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*+:[0-9A-Fa-f]{32,}+")
+_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*:[0-9A-Fa-f]{32,}+")
 
 # The digest library has a grammar of its own, narrower in the algorithm (go-digest v1.0.0, Digest.Validate).
 _KNOWN_ALGORITHM_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _LOWER_CASE_HEX = re.compile(r"[a-f0-9]*+")
-_ALGORITHM = re.compile(r"[a-z0-9]++(?:[.+_-][a-z0-9]++)*+")
+_ALGORITHM = re.compile(r"[a-z0-9]++(?:[.+_-][a-z0-9]++)*")
 
 
 @dataclass(frozen=True, slots=True)

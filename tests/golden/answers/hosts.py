@@ -22,8 +22,8 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
 def _endpoint(host: HostConfig) -> dict[str, Any]:
     return {
         "scheme": host.scheme,
-        "host": host.host,
-        "path": host.path,
+        "host": _written(host.host),
+        "path": _written(host.path),
         "capabilities": list(host.capabilities),
         "skip_verify": host.skip_verify,
         "http_fallback": host.http_fallback,
@@ -31,3 +31,8 @@ def _endpoint(host: HostConfig) -> dict[str, Any]:
         "client": [certificate for certificate, _ in host.client],
         "header": {name: list(values) for name, values in host.header},
     }
+
+
+def _written(text: str) -> str:
+    """A string of Go as encoding/json writes it: each byte that is no UTF-8 is U+FFFD."""
+    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
