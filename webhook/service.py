@@ -138,7 +138,7 @@ class Judge:
         found = candidates(
             workload.constraints,
             known,
-            transient_taints=self._settings.nodes.transient_taints,
+            transient=self._settings.nodes.transient_taints,
             daemon_set=workload.kind == "DaemonSet",
         )
         if found or workload.constraints.node_name:
