@@ -166,6 +166,8 @@ def test_scopes_are_sorted_and_once_each():
 
 def test_a_service_that_is_not_given_is_left_out():
     assert TokenRequest("https://a.example/t").url == "https://a.example/t"
+    assert TokenRequest("https://a.example:/t:/x").url == "https://a.example/t:/x"
+    assert TokenRequest("https://a.example/https://b:/").url == "https://a.example/https://b:/"
     assert TokenRequest("https://a.example/t?", "a b&c", ("\u00e9",)).url == (
         "https://a.example/t?scope=%C3%A9&service=a+b%26c"
     )

@@ -27,6 +27,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]*")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_EMPTY_PORT = re.compile(r"\A(https?://[^/]*):(?=/|\Z)")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -53,6 +54,7 @@ class TokenRequest:
     def url(self) -> str:
         """The URL of the GET request. What the realm's own query holds stays, as in fetch.go, FetchToken."""
         base, _, query = self.realm.partition("#")[0].partition("?")
+        base = _EMPTY_PORT.sub(r"\1", base)  # net/http, removeEmptyPort
         pairs = _pairs(query)
         if self.service:
             pairs.append((b"service", _octets(self.service)))
