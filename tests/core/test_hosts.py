@@ -125,20 +125,20 @@ def test_tls_asked_for_on_http_means_https_first(text, expected):
 
 def test_certificates_are_named_by_their_files():
     text = """
-        ca = ["ca.crt", "../shared/./ca.crt", "/etc/ca.crt"]
+        ca = ["ca.crt", "../common/./ca.crt", "/etc/ca.crt"]
         client = [["a.cert", "a.key"], "both.pem"]
     """
     files = {
         "reg.example/hosts.toml": text,
         "reg.example/ca.crt": CERTIFICATE,
-        "shared/ca.crt": CERTIFICATE,
+        "common/ca.crt": CERTIFICATE,
         "/etc/ca.crt": CERTIFICATE,
         "reg.example/a.cert": CERTIFICATE,
         "reg.example/a.key": KEY,
         "reg.example/both.pem": KEY + CERTIFICATE,
     }
     (endpoint,) = registry_hosts(files, "reg.example")
-    assert endpoint.ca == ("reg.example/ca.crt", "shared/ca.crt", "/etc/ca.crt")
+    assert endpoint.ca == ("reg.example/ca.crt", "common/ca.crt", "/etc/ca.crt")
     assert endpoint.client == (
         ("reg.example/a.cert", "reg.example/a.key"),
         ("reg.example/both.pem", "reg.example/both.pem"),
