@@ -1,12 +1,13 @@
 // controlplane is a whole Kubernetes control plane in one file: etcd, kube-apiserver, kube-scheduler,
-// kube-controller-manager and kubectl, chosen by the first argument. The end-to-end tests build it once
-// from the Go modules of the release that they test against, since no other way of getting those
-// binaries works with nothing but the Go toolchain.
+// kube-controller-manager and kubectl, chosen by the name it is called by (a link), or else by the first
+// argument. The end-to-end tests build it once from the Go modules of the release that they test against,
+// since no other way of getting those binaries works with nothing but the Go toolchain.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -19,30 +20,25 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
-func main() {
-	if len(os.Args) < 2 {
-		usage()
-	}
-	component := os.Args[1]
-	// Every component reads os.Args by itself, so the component's name takes the program's place.
-	os.Args = os.Args[1:]
-	switch component {
-	case "etcd":
-		etcdmain.Main(os.Args)
-	case "kube-apiserver":
-		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case "kube-scheduler":
-		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
-	case "kube-controller-manager":
-		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	case "kubectl":
-		os.Exit(cli.Run(kubectl.NewDefaultKubectlCommand()))
-	default:
-		usage()
-	}
+// components are the programs, each of which reads os.Args by itself.
+var components = map[string]func(){
+	"etcd":                    func() { etcdmain.Main(os.Args) },
+	"kube-apiserver":          func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) },
+	"kube-scheduler":          func() { os.Exit(cli.Run(scheduler.NewSchedulerCommand())) },
+	"kube-controller-manager": func() { os.Exit(cli.Run(controllermanager.NewControllerManagerCommand())) },
+	"kubectl":                 func() { os.Exit(cli.Run(kubectl.NewDefaultKubectlCommand())) },
 }
 
-func usage() {
-	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-scheduler|kube-controller-manager|kubectl [flag]...")
-	os.Exit(2)
+func main() {
+	run, called := components[filepath.Base(os.Args[0])]
+	if !called && len(os.Args) > 1 {
+		// The component's name takes the program's place.
+		os.Args = os.Args[1:]
+		run = components[os.Args[0]]
+	}
+	if run == nil {
+		fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-scheduler|kube-controller-manager|kubectl [flag]...")
+		os.Exit(2)
+	}
+	run()
 }

@@ -1,0 +1,112 @@
+"""Fixtures of the end-to-end tests: one cluster and two registries for the whole session, all of them real.
+
+`pytest tests/e2e` (make e2e) runs them; a plain `pytest` leaves this folder out.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tests.e2e.harness import components as programs
+from tests.e2e.harness.cluster import Cluster
+from tests.e2e.harness.components import Components
+from tests.e2e.harness.controlplane import ControlPlane
+from tests.e2e.harness.gobuild import BuildError, say_on_stderr
+from tests.e2e.harness.processes import Process
+from tests.e2e.harness.registry import LOGIN, Registry
+
+FAILURE_LINES = 25
+_RUNNING = pytest.StashKey[list[Callable[[], Sequence[Process]]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_RUNNING] = []
+
+
+@pytest.fixture(scope="session")
+def aloud(pytestconfig: pytest.Config) -> Callable[[], AbstractContextManager[None]]:
+    """Lets a fixture speak to the person at the terminal, past pytest's capturing."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    silenced: Callable[[], AbstractContextManager[None]] = capture.global_and_fixture_disabled
+    return silenced
+
+
+@pytest.fixture(scope="session")
+def components(aloud: Callable[[], AbstractContextManager[None]]) -> Components:
+    """The programs, built if need be."""
+    with aloud():
+        try:
+            return programs.components()
+        except BuildError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+@pytest.fixture(scope="session")
+def watch(pytestconfig: pytest.Config) -> Callable[[Callable[[], Sequence[Process]]], None]:
+    """Takes a function that gives processes; the ends of their logs are shown with every failed test."""
+    return pytestconfig.stash[_RUNNING].append
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    components: Components,
+    tmp_path_factory: pytest.TempPathFactory,
+    aloud: Callable[[], AbstractContextManager[None]],
+    watch: Callable[[Callable[[], Sequence[Process]]], None],
+) -> Iterator[Cluster]:
+    """A Kubernetes control plane without nodes."""
+    control_plane = ControlPlane(components, tmp_path_factory.mktemp("cluster"))
+    watch(lambda: control_plane.processes)
+    started = time.monotonic()
+    control_plane.start()
+    try:
+        with aloud():
+            say_on_stderr(f"control plane ready after {time.monotonic() - started:.1f} s; logs: {control_plane.folder}")
+        yield Cluster(components, control_plane)
+    finally:
+        control_plane.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(
+    components: Components,
+    tmp_path_factory: pytest.TempPathFactory,
+    watch: Callable[[Callable[[], Sequence[Process]]], None],
+) -> Iterator[Registry]:
+    """A registry that everybody may read."""
+    yield from _registry(Registry(components, tmp_path_factory.mktemp("registry")), watch)
+
+
+@pytest.fixture(scope="session")
+def private_registry(
+    components: Components,
+    tmp_path_factory: pytest.TempPathFactory,
+    watch: Callable[[Callable[[], Sequence[Process]]], None],
+) -> Iterator[Registry]:
+    """A registry that asks for a user name and a password (`private_registry.login`)."""
+    yield from _registry(Registry(components, tmp_path_factory.mktemp("private"), login=LOGIN), watch)
+
+
+def _registry(registry: Registry, watch: Callable[[Callable[[], Sequence[Process]]], None]) -> Iterator[Registry]:
+    watch(lambda: registry.processes)
+    registry.start()
+    try:
+        yield registry
+    finally:
+        registry.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds the ends of the logs to the report of a failure."""
+    report = yield
+    if report.failed:
+        for processes in item.config.stash[_RUNNING]:
+            for process in processes():
+                report.sections.append((f"log of {process.name}", process.tail(FAILURE_LINES)))
+    return report

@@ -1,0 +1,161 @@
+"""The real components of the end-to-end tests: built once with the Go toolchain, and kept in a cache folder.
+
+    python -m tests.e2e.harness.components        builds what is missing and prints where it is
+
+The control plane (etcd, kube-apiserver, kube-scheduler, kube-controller-manager, kubectl) is one binary of the Go
+module in tests/e2e/controlplane, called through links; the registry is distribution's own. The folder is PODGATE_CACHE,
+else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. Where KUBEBUILDER_ASSETS is set, what lies there is used instead.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.harness.gobuild import BuildError, Say, go_build, say_on_stderr
+
+KUBERNETES = "1.37.2"
+REGISTRY_MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
+CONTROL_PLANE_MODULE = Path(__file__).resolve().parents[1] / "controlplane"
+MODULE_FILES = ("main.go", "go.mod", "go.sum")
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "kube-scheduler", "kube-controller-manager")
+_MAJOR, _MINOR, _PATCH = KUBERNETES.split(".")
+_VERSION_VARIABLES = {"gitVersion": f"v{KUBERNETES}", "gitMajor": _MAJOR, "gitMinor": _MINOR}
+_LDFLAGS = " ".join(
+    ["-s", "-w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in _VERSION_VARIABLES.items())]
+)
+
+
+@dataclass(frozen=True)
+class Components:
+    """Where the programs are. `own_control_plane` is false where KUBEBUILDER_ASSETS gave the API server."""
+
+    programs: Mapping[str, Path]
+    registry: Path
+    own_control_plane: bool
+
+
+def components(environment: Mapping[str, str] | None = None, say: Say = say_on_stderr) -> Components:
+    """All programs, after building what is missing. Raises BuildError, whose text says what to do."""
+    environment = os.environ if environment is None else environment
+    assets = environment.get("KUBEBUILDER_ASSETS", "")
+    found = _assets(Path(assets)) if assets else {}
+    cache = cache_folder(environment)
+    missing = [name for name in CONTROL_PLANE if name not in found]
+    if missing:
+        if found:
+            say(f"{', '.join(missing)}: not in KUBEBUILDER_ASSETS, taken from podgate's own build of {KUBERNETES}")
+        built = control_plane(cache, say)
+        found |= {name: built / name for name in missing}
+    return Components(found, registry(cache, say), own_control_plane=not assets)
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where built components are kept."""
+    if chosen := environment.get("PODGATE_CACHE"):
+        return Path(chosen).absolute()
+    base = environment.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "podgate"
+
+
+def control_plane(cache: Path, say: Say) -> Path:
+    """The folder with the control plane's programs, as links to its one binary."""
+    key = hashlib.sha256(_LDFLAGS.encode())
+    for name in MODULE_FILES:
+        key.update(b"\0" + name.encode() + b"\0" + (CONTROL_PLANE_MODULE / name).read_bytes())
+    target = cache / f"controlplane-{_machine()}-{key.hexdigest()[:16]}"
+    with _built_once(target, say) as folder:
+        if folder is not None:
+            title = f"Kubernetes {KUBERNETES}'s control plane (about 12 minutes on 2 cores the first time, 140 MB)"
+            go_build(["build", "-ldflags", _LDFLAGS, "-o", str(folder / "controlplane"), "."],
+                     title, say, folder=CONTROL_PLANE_MODULE)  # fmt: skip
+            for name in CONTROL_PLANE:
+                (folder / name).symlink_to("controlplane")
+    return target
+
+
+def registry(cache: Path, say: Say) -> Path:
+    """The registry's program."""
+    version = REGISTRY_MODULE.rpartition("@")[2]
+    target = cache / f"registry-{_machine()}-{version}"
+    with _built_once(target, say) as folder:
+        if folder is not None:
+            title = f"the registry, distribution {version} (about 3 minutes on 2 cores the first time, 55 MB)"
+            go_build(["install", "-ldflags", "-s -w", REGISTRY_MODULE], title, say, folder=folder, bin_folder=folder)
+    return target / "registry"
+
+
+@contextmanager
+def _built_once(target: Path, say: Say) -> Iterator[Path | None]:
+    """Gives a new folder to build in, which becomes `target` at the end; None where `target` is there already.
+
+    One builds at a time, the others wait for it. A build that ends half-way leaves nothing to be taken for whole.
+    """
+    if target.is_dir():
+        yield None
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.with_name(target.name + ".lock"), say):
+        if target.is_dir():
+            yield None
+            return
+        building = target.with_name(target.name + ".building")
+        shutil.rmtree(building, ignore_errors=True)  # of a build that was killed: we hold the lock
+        building.mkdir()
+        try:
+            yield building
+            building.rename(target)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, say: Say) -> Iterator[None]:
+    """Holds a file's lock, which the operating system gives back when its holder dies."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another run is building {path.stem}: waiting for it to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _assets(folder: Path) -> dict[str, Path]:
+    """The programs in KUBEBUILDER_ASSETS, which must hold at least the server; kubectl may be on the PATH too."""
+    found = {name: folder.absolute() / name for name in CONTROL_PLANE if os.access(folder / name, os.X_OK)}
+    for name in ("etcd", "kube-apiserver"):
+        if name not in found:
+            raise BuildError(
+                f"KUBEBUILDER_ASSETS is {folder}, but there is no program {name} there; unset it, or mend it"
+            )
+    if "kubectl" not in found and (kubectl := shutil.which("kubectl")):
+        found["kubectl"] = Path(kubectl)
+    return found
+
+
+def _machine() -> str:
+    """Keeps apart what a home folder shared by several kinds of machine holds."""
+    return f"{sys.platform}-{platform.machine()}"
+
+
+def main() -> int:
+    """Builds what is missing; 1 where that failed."""
+    try:
+        ready = components()
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for name, path in {**ready.programs, "registry": ready.registry}.items():
+        print(f"{name}\t{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""podgate in the cluster of the tests: its manifests applied, the process beside it, and the way between the two."""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.harness.cluster import Cluster
+from tests.e2e.harness.controlplane import HOST
+from tests.e2e.harness.processes import Process, bare_environment, free_port, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+MANIFESTS = ROOT / "manifests"
+NAME = "podgate"
+"""The name of podgate's namespace, Service, ServiceAccount and webhook configuration in manifests/."""
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the applied manifests call things."""
+
+    namespace: str = NAME
+    service: str = NAME
+    service_account: str = NAME
+    configuration: str = NAME
+
+
+NAMES = Names()
+
+
+def install(cluster: Cluster, manifests: Path = MANIFESTS) -> str:
+    """`kubectl apply -k`, as a user would; its standard output. Nothing is changed on the way."""
+    return cluster.must("apply", "-k", manifests)
+
+
+def point_at(cluster: Cluster, port: int, ca: bytes, names: Names = NAMES) -> None:
+    """Sends the webhook's calls to a port of this machine.
+
+    The Service becomes a name for localhost, and in the ValidatingWebhookConfiguration nothing changes but the port and
+    the CA. The API server still calls the service by name, so the certificate must be for NAME.NAMESPACE.svc.
+    """
+    # The fields that a Service of type ExternalName may not have are taken away with the type.
+    spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
+            "ipFamilies": None, "ipFamilyPolicy": None, "internalTrafficPolicy": None}  # fmt: skip
+    words = ("service", names.service, "-n", names.namespace)
+    cluster.must("patch", *words, "--type=merge", "-p", json.dumps({"spec": spec}))
+    configuration = cluster.get("validatingwebhookconfiguration", names.configuration)
+    operations: list[dict[str, Any]] = []
+    for number, webhook in enumerate(configuration["webhooks"]):
+        service = webhook["clientConfig"]["service"]
+        if (service["namespace"], service["name"]) != (names.namespace, names.service):
+            raise AssertionError(f"webhook {webhook['name']} calls {service}, not the service of {names}")
+        path = f"/webhooks/{number}/clientConfig"
+        operations.append({"op": "add", "path": f"{path}/service/port", "value": port})
+        operations.append({"op": "add", "path": f"{path}/caBundle", "value": base64.b64encode(ca).decode()})
+    patch = json.dumps(operations)
+    cluster.must("patch", "validatingwebhookconfiguration", names.configuration, "--type=json", "-p", patch)
+
+
+def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = READY_SECONDS) -> None:
+    """Waits until the API server, which sees a changed configuration only after a moment, gets answers from podgate."""
+    configuration = cluster.get("validatingwebhookconfiguration", names.configuration)
+    webhooks = [webhook["name"] for webhook in configuration["webhooks"]]
+    probe = pod("podgate-e2e-probe", f"{HOST}:1/none:none")
+
+    def answered() -> bool:
+        before = _calls(cluster, webhooks)
+        # Whatever podgate says of an image that is nowhere: what counts is that it was asked.
+        cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe)
+        return _calls(cluster, webhooks) > before
+
+    wait_until("the API server to reach podgate", answered, seconds, cluster.control_plane.processes)
+
+
+def _calls(cluster: Cluster, webhooks: list[str]) -> float:
+    """The calls that came back with an answer, of whatever verdict (code 0 is a call that failed)."""
+    metric = "apiserver_admission_webhook_request_total"
+    return sum(
+        cluster.metric(metric, {"name": name}) - cluster.metric(metric, {"name": name, "code": "0"})
+        for name in webhooks
+    )
+
+
+class Podgate:
+    """`podgate serve` as a process of this machine, in the cluster only by its ServiceAccount's token.
+
+    settings: laid over those that every test needs (ports, certificate). Loopback registries are not allowed unless the
+    settings say so.
+    """
+
+    def __init__(self, cluster: Cluster, folder: Path, settings: Mapping[str, Any], names: Names = NAMES) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.metrics_port = free_port(), free_port()
+        self.ca = cluster.control_plane.authority.file.read_bytes()
+        self.folder = folder
+        certificates = folder / "tls"
+        host = f"{names.service}.{names.namespace}.svc"
+        cluster.control_plane.authority.server("tls", [host], certificates)
+        server = {"address": HOST, "port": self.port, "metricsPort": self.metrics_port,
+                  "certificateDir": str(certificates)}  # fmt: skip
+        self._settings = folder / "settings.yaml"
+        self._settings.write_text(json.dumps({**settings, "server": server}, indent=1))  # JSON is YAML
+        kubeconfig = cluster.service_account_kubeconfig(names.namespace, names.service_account)
+        self._environment = bare_environment(folder / "home", KUBECONFIG=str(kubeconfig), PYTHONUNBUFFERED="1",
+                                             PYTHONPATH=os.environ.get("PYTHONPATH", ""))  # fmt: skip
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        """Returns when /readyz says so."""
+        command = [sys.executable, "-m", "webhook", "serve", "--config", str(self._settings)]
+        self._process = Process("podgate", command, self.folder, self._environment)
+        try:
+            wait_until("podgate to be ready", self._ready, READY_SECONDS, [self._process])
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, seconds: float = 30.0) -> int:
+        """Ends it as a kubelet would; its exit code. It serves on for 10 s after the signal, and drains."""
+        return self._process.stop(seconds) if self._process is not None else 0
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+
+    @property
+    def processes(self) -> list[Process]:
+        """Its process, once started."""
+        return [self._process] if self._process is not None else []
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """What it has logged: JSON lines. A line that is none is an error of podgate's."""
+        assert self._process is not None
+        return [json.loads(line) for line in self._process.log.read_text().splitlines()]
+
+    def metrics(self) -> str:
+        """The text of its /metrics."""
+        return httpx.get(f"http://{HOST}:{self.metrics_port}/metrics", trust_env=False).raise_for_status().text
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"http://{HOST}:{self.metrics_port}/readyz", trust_env=False).is_success
+        except httpx.TransportError as error:
+            raise OSError(str(error)) from error
+
+
+def pod(name: str, image: str, **spec: Any) -> dict[str, Any]:
+    """A Pod with one container, `app`; `spec` has further fields of its spec."""
+    container = {"name": "app", "image": image}
+    body = {"containers": [container], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body}
