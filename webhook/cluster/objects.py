@@ -31,7 +31,7 @@ def is_object_name(name: str) -> bool:
 
 def object_name(obj: Mapping[str, object]) -> str:
     """metadata.name. Raises MalformedObject where there is none."""
-    metadata = Fields(obj).object("metadata")
+    metadata = Fields.of(obj).inner("metadata")
     name = metadata.text("name")
     if not name:
         raise MalformedObject("is missing", metadata.at("name"))
@@ -40,12 +40,12 @@ def object_name(obj: Mapping[str, object]) -> str:
 
 def object_namespace(obj: Mapping[str, object], default: str) -> str:
     """metadata.namespace, or the default where it is not given. Raises MalformedObject where it is no string."""
-    return Fields(obj).object("metadata").text("namespace") or default
+    return Fields.of(obj).inner("metadata").text("namespace") or default
 
 
 def object_labels(obj: Mapping[str, object]) -> Mapping[str, str]:
     """metadata.labels. Raises MalformedObject where they are not strings."""
-    return Fields(obj).object("metadata").string_map("labels")
+    return Fields.of(obj).inner("metadata").string_map("labels")
 
 
 def parse_pull_secret(obj: Mapping[str, object], namespace: str, name: str) -> PullSecret | None:
@@ -84,4 +84,4 @@ def _from_base64(value: object) -> bytes | None:
 
 def service_account_secrets(obj: Mapping[str, object]) -> tuple[str, ...]:
     """The names in a ServiceAccount's imagePullSecrets. Raises MalformedObject where they are no list of references."""
-    return tuple(reference.text("name") for reference in Fields(obj).objects("imagePullSecrets"))
+    return tuple(reference.text("name") for reference in Fields.of(obj).objects("imagePullSecrets"))

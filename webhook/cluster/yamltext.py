@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -180,15 +181,19 @@ class _Builder:
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, int):
+        if isinstance(value, int) and value < 2**63:
             return str(value)
         if isinstance(value, float):
-            return f"{value:.7g}"  # 7 digits: a float of 32 bits, as there
-        raise self._malformed("a key is null, a mapping or a list; keys are strings")
+            return _float_key(value)
+        raise self._malformed("a key is null, too large a number, a mapping or a list; keys are strings")
 
     def _checked(self, value: Any) -> Any:  # noqa: ANN401 - a YAML value is of any type
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self._malformed("infinity and NaN are no JSON values")
+        """A value as it is after the way through JSON, which has one kind of number: 1e3 is read back as 1000."""
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise self._malformed("infinity and NaN are no JSON values")
+            if value.is_integer() and abs(value) < 2**63:
+                return int(value)
         return value
 
     def _malformed(self, problem: str) -> MalformedObject:
@@ -213,6 +218,8 @@ def _resolve(event: yaml.ScalarEvent) -> str | float | bool | None:
     if tag == f"{_TAG}binary":
         return _binary(text)
     wanted = tag.removeprefix(_TAG)
+    if wanted == "timestamp" and not _TIMESTAMP.match(text):
+        raise ValueError("not of the type !!timestamp")
     if wanted not in ("int", "float", "bool", "null"):
         return text  # a string, or a tag that means nothing here: go-yaml keeps the text
     value = _plain(text)
@@ -238,14 +245,24 @@ def _plain(text: str) -> str | float | bool | None:
     digits = text if text[0] == "." else text.replace("_", "")
     if (match := _INTEGER.fullmatch(digits)) and len(digits) <= 66:  # 64 binary digits and their prefix
         number, base = next((g, b) for g, b in zip(match.groups()[1:], _BASES, strict=True) if g is not None)
-        value = int(number, base) * (-1 if match.group(1) == "-" else 1)
-        if -(2**63) <= value < 2**64:
-            return value
-    if _FLOAT.fullmatch(digits):
-        return _number(float(digits))
-    return text
+        whole = int(number, base) * (-1 if match.group(1) == "-" else 1)
+        if -(2**63) <= whole < 2**64:
+            return whole
+    if _FLOAT.fullmatch(digits) and math.isfinite(value := float(digits)):
+        return value
+    return text  # a number that no float holds stays text, too
 
 
-def _number(value: float) -> float:
-    """JSON has one kind of number, and a whole one that fits is read back as an integer: 1e3 is 1000."""
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+def _float_key(value: float) -> str:
+    """A number with a fraction as a key: the fewest digits that name the same float of 32 bits, as there."""
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else "-.inf" if value < 0 else ".inf"
+    candidates = (f"{value:.{digits}g}" for digits in range(6, 9))
+    return next((text for text in candidates if _single(float(text)) == _single(value)), f"{value:.9g}")
+
+
+def _single(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.inf

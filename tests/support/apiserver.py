@@ -1,0 +1,247 @@
+"""A small API server on loopback: lists in pages, watches with bookmarks, tokens, permissions, and faults on demand.
+
+It keeps the protocol's rules that a client can trip over: a watch begins after the version that it names and gets 410
+where that is older than what is kept; a continue token dies with a compaction; refusals are Status objects.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts")
+
+
+@dataclass
+class Fault:
+    """One answer instead of the real one. `status` 0: the connection is cut without an answer."""
+
+    status: int
+    message: str = "made to fail"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ApiServer:
+    """State, faults and a log of requests. `url` is set while it runs."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.token = ""
+        self.forbidden: set[str] = set()  # "list nodes", "get secrets"
+        self.requests: list[str] = []  # "list nodes", "watch nodes 12", "get secrets team/a"
+        self.faults: dict[str, list[Fault]] = {}  # by "list nodes" and so on, in turn
+        self.gate = asyncio.Event()  # closed: answers wait
+        self.gate.set()
+        self.limits: list[int] = []  # of the lists, in order
+        self.compact_between_pages = False
+        self._version = itertools.count(1)
+        self.version = 0
+        self._oldest = 0
+        self._objects: dict[str, dict[str, dict[str, Any]]] = {plural: {} for plural in PLURALS}
+        self._events: list[tuple[int, str, dict[str, Any]]] = []
+        self._changed = asyncio.Event()
+        self._watches: set[web.StreamResponse] = set()
+        self._ending: set[web.StreamResponse] = set()
+
+    @property
+    def watching(self) -> int:
+        """How many watches are open."""
+        return len(self._watches)
+
+    def count(self, prefix: str) -> int:
+        """How many requests of this kind there were."""
+        return sum(request.startswith(prefix) for request in self.requests)
+
+    def put(self, plural: str, obj: dict[str, Any]) -> None:
+        """Create or update an object; watches see it."""
+        key = _key(obj)
+        kind = "MODIFIED" if key in self._objects[plural] else "ADDED"
+        self._record(plural, kind, obj)
+        self._objects[plural][key] = obj
+
+    def delete(self, plural: str, name: str) -> None:
+        """Delete an object; watches see it."""
+        self._record(plural, "DELETED", self._objects[plural].pop(name))
+
+    def bookmark(self, plural: str) -> None:
+        """Tell watches of a version without a change of theirs."""
+        self._record(plural, "BOOKMARK", {"kind": "Bookmark", "metadata": {}})
+
+    def raw(self, plural: str, line: str) -> None:
+        """Send a line as it is to watches."""
+        self._record(plural, "RAW", {"line": line})
+
+    def compact(self) -> None:
+        """Forget history: older versions are 410 from now on."""
+        self._oldest = self.version
+        self._events.clear()
+
+    def cut_watches(self) -> None:
+        """Break the connections of all watches."""
+        for response in self._watches:
+            if response._req is not None and response._req.transport is not None:
+                response._req.transport.abort()
+
+    def end_watches(self) -> None:
+        """End all watches in order, as at their timeout."""
+        self._ending |= self._watches
+        self._changed.set()
+
+    def fail(self, what: str, *faults: Fault) -> None:
+        """Answer the next requests of this kind with faults."""
+        self.faults.setdefault(what, []).extend(faults)
+
+    def _record(self, plural: str, kind: str, obj: dict[str, Any]) -> None:
+        self.version = next(self._version)
+        if "metadata" in obj:
+            obj["metadata"] = {**obj["metadata"], "resourceVersion": str(self.version)}
+        self._events.append((self.version, f"{kind} {plural}", obj))
+        self._changed.set()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        plural, namespace, name = (request.match_info.get(key, "") for key in ("plural", "namespace", "name"))
+        watch = request.query.get("watch") == "1"
+        verb = "get" if name else "watch" if watch else "list"
+        self.requests.append(
+            f"get {plural} {namespace}/{name}"
+            if name
+            else f"watch {plural} {request.query['resourceVersion']}"
+            if watch
+            else f"list {plural}"
+        )
+        await self.gate.wait()
+        what = f"{verb} {plural}"
+        if faults := self.faults.get(what):
+            fault = faults.pop(0)
+            if fault.status == 0:
+                assert request.transport is not None
+                request.transport.abort()
+            return _status(fault.status or 500, fault.message, fault.headers)
+        if self.token and request.headers.get("Authorization", "").lower() != f"bearer {self.token}".lower():
+            return _status(401, "Unauthorized")
+        if what in self.forbidden:
+            return _status(403, f'{plural} is forbidden: User "somebody" cannot {verb} resource "{plural}"')
+        if name:
+            found = self._objects[plural].get(f"{namespace}/{name}")
+            return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
+        return await self._watch(request, plural) if watch else self._list(request, plural)
+
+    def _list(self, request: web.Request, plural: str) -> web.Response:
+        limit = int(request.query.get("limit", "0"))
+        self.limits.append(limit)
+        start, version = 0, self.version
+        if token := request.query.get("continue"):
+            start, version = map(int, token.split("."))
+            if version < self._oldest:
+                return _status(410, "The provided continue parameter is too old")
+        items = [self._objects[plural][key] for key in sorted(self._objects[plural])]
+        end = start + limit if limit else len(items)
+        metadata = {"resourceVersion": str(version)}
+        if end < len(items):
+            metadata["continue"] = f"{end}.{version}"
+            if self.compact_between_pages:
+                self.put("namespaces", {"metadata": {"name": "meanwhile"}})
+                self.compact()
+        return web.json_response({"kind": "List", "metadata": metadata, "items": items[start:end]})
+
+    async def _watch(self, request: web.Request, plural: str) -> web.StreamResponse:
+        seen = int(request.query["resourceVersion"])
+        if seen < self._oldest:
+            return _status(410, f"too old resource version: {seen} ({self._oldest})")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        self._watches.add(response)
+        try:
+            async for line in self._lines(plural, seen, response, request.query.get("allowWatchBookmarks") == "true"):
+                await response.write(line)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._watches.discard(response)
+            self._ending.discard(response)
+        return response
+
+    async def _lines(
+        self, plural: str, seen: int, response: web.StreamResponse, bookmarks: bool
+    ) -> AsyncIterator[bytes]:
+        while response not in self._ending:
+            if request_gone(response):
+                return
+            for version, what, obj in [event for event in self._events if event[0] > seen]:
+                seen = version
+                kind, _, of = what.partition(" ")
+                if of != plural or (kind == "BOOKMARK" and not bookmarks):
+                    continue
+                text = obj["line"] if kind == "RAW" else json.dumps({"type": kind, "object": obj})
+                yield text.encode() + b"\n"
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), 0.02)
+            except TimeoutError:
+                continue
+
+
+def request_gone(response: web.StreamResponse) -> bool:
+    """Whether the client has gone away."""
+    return response._req is None or response._req.transport is None or response._req.transport.is_closing()
+
+
+def _key(obj: Mapping[str, Any]) -> str:
+    metadata = obj["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
+
+
+def _status(code: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+    return web.json_response(body, status=code, headers=headers)
+
+
+@asynccontextmanager
+async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIterator[ApiServer]:
+    """Run an API server, on a free port of loopback unless one is given."""
+    server = server or ApiServer()
+    app = web.Application()
+    app.router.add_get("/api/v1/{plural}", server.handle)
+    app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    server.url = f"http://{host}:{port}"
+    try:
+        yield server
+    finally:
+        server.gate.set()
+        server.end_watches()
+        await runner.cleanup()
+
+
+def node(name: str, architecture: str = "amd64", **labels: str) -> dict[str, Any]:
+    """A Node object as an API server gives it, with a heartbeat and images that no decision sees."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": architecture, **labels},
+        },
+        "spec": {},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}],
+            "nodeInfo": {
+                "operatingSystem": "linux",
+                "architecture": architecture,
+                "containerRuntimeVersion": "containerd://2.1.4",
+                "kernelVersion": "6.8.0",
+            },
+            "images": [{"names": [f"reg.example/app:{each}"], "sizeBytes": each} for each in range(3)],
+        },
+    }

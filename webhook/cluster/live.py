@@ -1,0 +1,109 @@
+"""A live cluster: nodes and namespaces followed or listed once, secrets read when they are needed."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from webhook.cluster.connection import Connection
+from webhook.cluster.objects import object_labels
+from webhook.cluster.pulling import read_pull_secrets
+from webhook.cluster.reflector import Pace, Reflector, Resource
+from webhook.cluster.secrets import SecretReader
+from webhook.cluster.state import Store
+from webhook.core.errors import ClusterUnavailable
+from webhook.core.keyring import PullSecret
+from webhook.core.scheduling import Node, parse_node
+from webhook.core.workload import PodConstraints
+
+_log = logging.getLogger(__name__)
+
+
+def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    return MappingProxyType(dict(object_labels(obj)))
+
+
+NODES: Resource[Node] = Resource("nodes", "/api/v1/nodes", parse_node)
+NAMESPACES: Resource[Mapping[str, str]] = Resource("namespaces", "/api/v1/namespaces", _labels)
+
+
+class LiveCluster:
+    """A `ports.Cluster` of an API server. Before `start` it holds nothing; it closes the connection that it is given.
+
+    `admitted` False: pods are as somebody wrote them (check), so their ServiceAccounts count as for templates.
+    """
+
+    def __init__(self, connection: Connection, pace: Pace | None = None, *, admitted: bool = True) -> None:
+        self._connection = connection
+        self._admitted = admitted
+        self._nodes: Store[Node] = Store()
+        self._namespaces: Store[Mapping[str, str]] = Store()
+        self._node_reflector = Reflector(connection, NODES, self._nodes, pace)
+        self._namespace_reflector = Reflector(connection, NAMESPACES, self._namespaces, pace)
+        self._secrets = SecretReader(connection)
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self, *, watch: bool) -> None:
+        """With `watch`, begin to follow the cluster, and return at once: readiness is `wait_listed`.
+
+        Without, list nodes and namespaces once. Raises ClusterUnavailable then, unless only namespaces cannot be listed
+        (a user of check may well lack the right): they count as unknown.
+        """
+        if watch:
+            create = asyncio.get_running_loop().create_task
+            self._tasks.append(create(self._node_reflector.run(), name="watch nodes"))
+            self._tasks.append(create(self._namespace_reflector.run(), name="watch namespaces"))
+            return
+        nodes, namespaces = await asyncio.gather(
+            self._node_reflector.list_once(), self._namespace_reflector.list_once(), return_exceptions=True
+        )
+        if nodes is not None:
+            raise nodes
+        if isinstance(namespaces, ClusterUnavailable):
+            _log.warning("Labels of namespaces are not known: %s", namespaces)
+        elif namespaces is not None:
+            raise namespaces
+
+    @property
+    def listed(self) -> bool:
+        """Whether the first lists of nodes and namespaces are complete; readiness."""
+        return self._node_reflector.listed and self._namespace_reflector.listed
+
+    async def wait_listed(self) -> None:
+        """Wait for the first lists to be complete."""
+        await self._node_reflector.wait_listed()
+        await self._namespace_reflector.wait_listed()
+
+    async def close(self) -> None:
+        """Stop following, and close the connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._secrets.close()
+        await self._connection.close()
+
+    def nodes(self) -> Sequence[Node]:
+        """All nodes known now, by name; the same object as long as nothing that decisions see has changed."""
+        return self._nodes.values()
+
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        """A namespace's labels; None where the namespace is not known."""
+        return self._namespaces.get(name)
+
+    async def pull_secrets(
+        self, namespace: str, constraints: PodConstraints, *, template: bool
+    ) -> tuple[PullSecret, ...]:
+        """The pull secrets of a pod that exist, in order.
+
+        Raises BadCredentials, and ClusterUnavailable where the API server does not answer.
+        """
+        return await read_pull_secrets(self, namespace, constraints, template=template or not self._admitted)
+
+    async def secret(self, namespace: str, name: str) -> PullSecret | None:
+        """One pull secret; None where there is none. Raises as `pull_secrets` does."""
+        return await self._secrets.secret(namespace, name)
+
+    async def service_account_secrets(self, namespace: str, name: str) -> tuple[str, ...] | None:
+        """The imagePullSecrets of a ServiceAccount; None where it is missing. Raises as `pull_secrets` does."""
+        return await self._secrets.service_account_secrets(namespace, name)
