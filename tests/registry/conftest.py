@@ -1,0 +1,100 @@
+"""What the tests of the registry client have in common."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from tests.support.registry import Registry
+from webhook.core.keyring import PullSecret
+from webhook.core.reference import Reference, parse_image
+from webhook.ports import Access
+from webhook.registry.addresses import AddressPolicy
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.resolver import RegistryImages
+
+LOOPBACK = AddressPolicy(allowed=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Setting:
+    """A client under test, and what it was told and tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.requests: list[tuple[str, str, str]] = []
+        self.lookups: list[tuple[str, str]] = []
+        self.opened: list[RegistryImages] = []
+
+    def serve(self, name: str, *registries: Registry, text: str | None = None) -> None:
+        """A hosts.toml by which a registry's name leads to servers of the test: mirrors, and last the server."""
+        *mirrors, server = [registry.url for registry in registries] or [""]
+        lines = [f'server = "{server}"', *(f'[host."{mirror}"]' for mirror in mirrors)]
+        directory = self.folder / name
+        directory.mkdir(exist_ok=True)
+        (directory / "hosts.toml").write_text("\n".join(lines) if text is None else text)
+
+    def images(self, **options: object) -> RegistryImages:
+        hooks = Hooks(
+            clock=self.clock,
+            wall=self.clock,
+            on_request=lambda host, method, code, _: self.requests.append((host, method, code)),
+            on_cache=lambda cache, result: self.lookups.append((cache, result)),
+        )
+        values: dict[str, object] = {"hosts_dir": self.folder, "addresses": LOOPBACK, **options}
+        made = RegistryImages(RegistryOptions(**values), hooks)  # type: ignore[arg-type] # a test names any of them
+        self.opened.append(made)
+        return made
+
+
+@pytest.fixture
+async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
+    folder = tmp_path / "hosts"
+    folder.mkdir()
+    made = Setting(folder)
+    yield made
+    for images in made.opened:
+        await images.aclose()
+
+
+@pytest.fixture
+def registry(setting: Setting) -> Iterator[Registry]:
+    """A registry that is known as reg.example."""
+    with Registry() as served:
+        setting.serve("reg.example", served)
+        yield served
+
+
+@pytest.fixture
+def images(setting: Setting, registry: Registry) -> RegistryImages:
+    return setting.images()
+
+
+def reference(text: str) -> Reference:
+    """A reference, parsed."""
+    return parse_image(text)
+
+
+def secret(auths: dict[str, str], name: str = "pull") -> PullSecret:
+    """A pull secret of user:password by key."""
+    entries = {key: {"auth": base64.b64encode(pair.encode()).decode()} for key, pair in auths.items()}
+    return PullSecret("default", name, "kubernetes.io/dockerconfigjson", json.dumps({"auths": entries}).encode())
+
+
+def access(*pairs: str, deadline: float | None = None) -> Access:
+    """An access with a secret for reg.example for each user:password."""
+    secrets = tuple(secret({"reg.example": pair}, f"pull-{number}") for number, pair in enumerate(pairs))
+    return Access("default", secrets, deadline)

@@ -1,0 +1,317 @@
+"""A registry with faults, on loopback, in a thread of its own: what a test counts is what this server was asked.
+
+It speaks HTTP by hand, so that it can also speak it wrongly. `Registry` holds images and users; a `Fault` says what it
+does instead to the requests that it fits.
+"""
+
+import asyncio
+import base64
+import gzip
+import json
+import ssl
+import threading
+import time
+import urllib.parse
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Self
+
+from tests.support.images import Content, Image
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    at: float
+
+    @property
+    def authorization(self) -> str:
+        return self.headers.get("authorization", "")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer before it is sent."""
+
+    status: int = 200
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+
+
+@dataclass
+class Fault:
+    """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization.
+
+    `times`: to so many of them. Of the rest each field changes one thing about the answer; `raw` is sent as it stands.
+    """
+
+    at: str = "*"
+    authorized: bool | None = None
+    times: int | None = None
+    delay: float = 0.0
+    status: int | None = None
+    headers: Headers = field(default_factory=list)
+    without: tuple[str, ...] = ()
+    body: bytes | None = None
+    redirect: str | None = None
+    close: bool = False
+    truncate: int | None = None
+    endless: bool = False
+    bomb: int | None = None
+    gzip: bool = False
+    chunked: bool = False
+    raw: bytes | None = None
+
+    def fits(self, asked: Asked) -> bool:
+        wanted = self.authorized is None or self.authorized == bool(asked.authorization)
+        return self.times != 0 and wanted and fnmatchcase(asked.path, self.at)
+
+
+@dataclass
+class Auth:
+    """Who may come in. `scheme`: basic or bearer. `users`: passwords. `challenge`: header lines instead of the usual.
+
+    `token`: fields of the token answer that are laid over the usual ones, None removes one. `may_see`: users by
+    repository, where not all. `public`: repositories that need no user: without any Authorization where `open`, else
+    with an anonymous token. `refusal`: the status for a user who may not see a repository.
+    """
+
+    scheme: str = "bearer"
+    users: dict[str, str] = field(default_factory=dict)
+    challenge: list[str] | None = None
+    token: dict[str, object] = field(default_factory=dict)
+    may_see: dict[str, list[str]] = field(default_factory=dict)
+    public: set[str] = field(default_factory=set)
+    open: bool = False
+    refusal: int = 403
+    realm: str = ""
+
+
+class Registry:
+    """A context manager; `address` is host:port. What is set on it counts from the next request on."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        self.log: list[Asked] = []
+        self.faults: list[Fault] = []
+        self.auth: Auth | None = None
+        self.names: dict[tuple[str, str, str], Content] = {}
+        self.tokens: dict[str, tuple[str | None, set[str]]] = {}
+        self.sent = 0
+        self._tls = tls
+        self._host = host
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self._tls else ''}://{self.address}"
+
+    def push(self, repository: str, image: Image, *tags: str) -> Image:
+        """Everything of an image under its digest, and the root under tags too."""
+        for content in image.documents.values():
+            for what in ("manifests", "blobs"):
+                self.names[repository, what, content.digest] = content
+        for tag in tags:
+            self.names[repository, "manifests", tag] = image.root
+        return image
+
+    def hold(self, repository: str, what: str, name: str, content: Content) -> None:
+        """One document under any name, its own or not."""
+        self.names[repository, what, name] = content
+
+    def asked(self, glob: str = "*") -> list[Asked]:
+        """The requests so far whose path fits."""
+        return [asked for asked in self.log if fnmatchcase(asked.path, glob)]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connection, self._host, 0, ssl=self._tls)
+        self._port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while asked := await _read(reader):
+                self.log.append(asked)
+                if not await self._answer(asked, writer):
+                    break
+        writer.close()
+
+    async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> bool:
+        """Sends the answer; whether the connection may be used again."""
+        fault = next((fault for fault in self.faults if fault.fits(asked)), Fault())
+        if fault.times is not None:
+            fault.times -= 1
+        await asyncio.sleep(fault.delay)
+        if fault.close:
+            return False
+        if fault.raw is not None:
+            await self._write(writer, fault.raw)
+            return False
+        answer = _with(fault, self._normal(asked))
+        if fault.endless or fault.bomb:
+            await self._flood(writer, fault, answer)
+            return False
+        await self._write(writer, b"".join(_encode(answer, chunked=fault.chunked)))
+        return fault.truncate is None
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(data)
+        self.sent += len(data)
+        await writer.drain()
+
+    async def _flood(self, writer: asyncio.StreamWriter, fault: Fault, answer: Answer) -> None:
+        """Without end in the clear, or `bomb` bytes of nothing packed small."""
+        headers = [*answer.headers, ("Connection", "close")]
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31) if fault.bomb else None
+        headers += [("Content-Encoding", "gzip")] if packer else []
+        await self._write(writer, _head(answer.status, headers))
+        block = bytes(1 << 16)
+        left = fault.bomb or 1 << 40
+        while left > 0:
+            await self._write(writer, packer.compress(block) if packer else block)
+            left -= len(block)
+        await self._write(writer, packer.flush() if packer else b"")
+
+    # what a registry without faults answers
+
+    def _normal(self, asked: Asked) -> Answer:
+        if asked.path == "/token" and self.auth is not None:
+            return self._token(self.auth, asked)
+        parts = asked.path.removeprefix("/v2/").rsplit("/", 2)
+        if not asked.path.startswith("/v2/") or len(parts) != 3:
+            return _error(404)
+        repository, what, name = parts
+        if self.auth is not None and (refused := self._refused(self.auth, repository, asked)):
+            return refused
+        content = self.names.get((repository, what, name))
+        if content is None:
+            return _error(404)
+        kind = content.media_type if what == "manifests" else "application/octet-stream"
+        return Answer(200, [("Content-Type", kind), ("Docker-Content-Digest", content.digest)], content.body)
+
+    def _refused(self, auth: Auth, repository: str, asked: Asked) -> Answer | None:
+        scheme, _, proof = asked.authorization.partition(" ")
+        public = repository in auth.public
+        if public and auth.open and not scheme:
+            return None
+        if auth.scheme == "basic":
+            user = _user(auth, proof) if scheme == "Basic" else None
+            known = user is not None
+        else:
+            user, scopes = self.tokens.get(proof if scheme == "Bearer" else "", (None, set()))
+            known = f"repository:{repository}:pull" in scopes
+        if not known:
+            return self._challenge(auth, repository)
+        if public or (user is not None and user in auth.may_see.get(repository, list(auth.users))):
+            return None
+        return self._challenge(auth, repository) if auth.refusal == 401 else _error(auth.refusal)
+
+    def _challenge(self, auth: Auth, repository: str) -> Answer:
+        realm = auth.realm or f"{self.url}/token"
+        usual = (
+            'Basic realm="registry"'
+            if auth.scheme == "basic"
+            else f'Bearer realm="{realm}",service="registry",scope="repository:{repository}:pull"'
+        )
+        lines = [usual] if auth.challenge is None else auth.challenge
+        return Answer(401, [("WWW-Authenticate", line) for line in lines], b'{"errors":[{"code":"UNAUTHORIZED"}]}')
+
+    def _token(self, auth: Auth, asked: Asked) -> Answer:
+        scheme, _, proof = asked.authorization.partition(" ")
+        user = _user(auth, proof) if scheme == "Basic" else None
+        if scheme and user is None:
+            return _error(401)
+        text = f"token-{len(self.tokens)}-{user or 'nobody'}-MARKED"
+        self.tokens[text] = (user, set(asked.query.get("scope", [])))
+        value: dict[str, object] = {"token": text, "expires_in": 300, **auth.token}
+        body = json.dumps({name: item for name, item in value.items() if item is not None}).encode()
+        return Answer(200, [("Content-Type", "application/json")], body)
+
+
+async def _read(reader: asyncio.StreamReader) -> Asked | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    path, _, query = target.partition("?")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    await reader.readexactly(int(headers.get("content-length", "0")))
+    return Asked(method, urllib.parse.unquote(path), urllib.parse.parse_qs(query), headers, time.monotonic())
+
+
+def _with(fault: Fault, answer: Answer) -> Answer:
+    body = answer.body if fault.body is None else fault.body
+    set_anew = {name.lower() for name, _ in fault.headers} | {name.lower() for name in fault.without}
+    headers = [pair for pair in answer.headers if pair[0].lower() not in set_anew] + fault.headers
+    status = fault.status or (200 if fault.body is not None else answer.status)
+    if fault.redirect is not None:
+        status, headers = fault.status or 307, [*headers, ("Location", fault.redirect)]
+    if fault.gzip:
+        body, headers = gzip.compress(body), [*headers, ("Content-Encoding", "gzip")]
+    if fault.truncate is not None:
+        headers, body = [*headers, ("Content-Length", str(len(body)))], body[: fault.truncate]
+    return Answer(status, headers, body)
+
+
+def _encode(answer: Answer, *, chunked: bool) -> Iterator[bytes]:
+    named = {name.lower() for name, _ in answer.headers}
+    if chunked:
+        yield _head(answer.status, [*answer.headers, ("Transfer-Encoding", "chunked")])
+        yield b"%x\r\n%s\r\n" % (len(answer.body), answer.body) if answer.body else b""
+        yield b"0\r\n\r\n"
+    else:
+        length = [] if "content-length" in named else [("Content-Length", str(len(answer.body)))]
+        yield _head(answer.status, [*answer.headers, *length])
+        yield answer.body
+
+
+def _head(status: int, headers: Headers) -> bytes:
+    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _user(auth: Auth, proof: str) -> str | None:
+    user, _, password = base64.b64decode(proof).decode().partition(":")
+    return user if user in auth.users and auth.users[user] == password else None
+
+
+def _error(status: int) -> Answer:
+    return Answer(status, [("Content-Type", "application/json")], b'{"errors":[{"code":"ERROR","message":"no"}]}')

@@ -1,0 +1,98 @@
+"""Which addresses a registry, a redirect or a token server may have.
+
+Whoever may create a pod chooses the name that is looked up, and so what podgate connects to from inside the cluster.
+Addresses that mean "this machine" or "this link" (metadata services live there) are refused unless settings allow them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# RFC 1122 3.2.1.3: "this host on this network". Linux takes 0.0.0.0 for itself.
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+# RFC 4291 2.5.5.1 (IPv4-compatible, deprecated), RFC 6052 2.1 and RFC 8215 (NAT64): the IPv4 address comes last.
+_LAST_32_BITS = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# RFC 5214 6.1 (ISATAP): the interface identifier is 0000:5efe or 0200:5efe, and then the IPv4 address.
+_ISATAP = (0x00005EFE, 0x02005EFE)
+
+
+def embedded(address: Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses inside an IPv6 address: what a translator or a tunnel on the way would connect to."""
+    if isinstance(address, IPv4Address):
+        return
+    if address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo
+    bits = int(address)
+    if any(address in network for network in _LAST_32_BITS) or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
+        yield IPv4Address(bits & 0xFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPolicy:
+    """`allowed` may be connected to although they are loopback, link-local, unspecified or multicast; `denied` may not
+    be connected to although they are none of these. An address in both is denied."""
+
+    allowed: tuple[Network, ...] = ()
+    denied: tuple[Network, ...] = ()
+
+    def refusal(self, text: str, *, public_only: bool = False) -> str | None:
+        """Why an address (as getaddrinfo writes it) may not be connected to, for the log; None where it may.
+
+        `public_only`: the way led here from a public address, so a private one is refused too.
+        """
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return "not an address"
+        for face in (address, *embedded(address)):
+            why = self._refusal(face, public_only=public_only)
+            if why is not None:
+                return why if face == address else f"{why} inside IPv6"
+        return None
+
+    def _refusal(self, address: Address, *, public_only: bool) -> str | None:
+        if _within(address, self.denied):
+            return "denied by settings"
+        if _within(address, self.allowed):
+            return None
+        kind = _kind(address)
+        if kind is None and public_only and not public(address):
+            return "private, and reached from a public address"
+        return kind
+
+
+def _kind(address: Address) -> str | None:
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local:
+        return "link-local"
+    if address.is_unspecified or address in _THIS_NETWORK:
+        return "unspecified"
+    if address.is_multicast:
+        return "multicast"
+    return None
+
+
+def public(address: Address) -> bool:
+    """Whether the Internet routes to an address. A translated one is what it is translated to."""
+    return all(face.is_global for face in embedded(address)) if any(embedded(address)) else address.is_global
+
+
+def is_public(text: str) -> bool:
+    """`public` of an address as a socket names its peer. What is no address is not public."""
+    try:
+        return public(ip_address(text))
+    except ValueError:
+        return False
+
+
+def _within(address: Address, networks: tuple[Network, ...]) -> bool:
+    bare = IPv6Address(int(address)) if isinstance(address, IPv6Address) else address  # without a scope: fe80::1%eth0
+    return any(bare in network for network in networks)

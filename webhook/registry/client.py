@@ -1,0 +1,222 @@
+"""One document from one endpoint of a registry, for one login."""
+
+import hashlib
+import logging
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from webhook.core.challenge import Challenge, TokenRequest
+from webhook.core.errors import RegistryError
+from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
+from webhook.core.realm import realm_may_have_credentials
+from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse
+from webhook.registry.cache import Key
+from webhook.registry.credentials import ANONYMOUS, OPEN, Login
+from webhook.registry.faults import never_connected, of_status, speaks_no_tls
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.places import Place
+from webhook.registry.tokens import Grant, TokenKey, Tokens, read_grant
+from webhook.registry.wire import Ask, Reply, Wire
+
+_log = logging.getLogger("podgate.registry")
+
+MANIFEST_LIMIT: Final = 4 << 20
+"""Bytes of a manifest or index (distribution-spec, pushing manifests: 4 MiB have to be accepted)."""
+
+CONFIG_LIMIT: Final = 8 << 20
+"""Bytes of an image config."""
+
+_TOKEN_LIMIT: Final = 1 << 20  # tokens are a few kilobytes
+
+# containerd's own list: a registry may hide a document whose type is not named, and */* is for those that know none.
+ACCEPT: Final = f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX}, */*"
+
+# go-digest's algorithms. Nothing else ever gets into a URL: digests come from documents that anybody wrote.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_MOST_CHALLENGES: Final = 4096  # registries and repositories that are remembered to challenge; users choose both
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A document, and who may be shown it: the login's viewer, or OPEN."""
+
+    document: Document
+    viewer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """A registry's challenge, None where it never gave one, and whether its address is public."""
+
+    challenge: Challenge | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Realm:
+    """Who sends us to a token realm: an endpoint, the registry that it is one of, whether its address is public."""
+
+    place: Place
+    domain: str
+    public: bool
+
+
+class RegistryClient:
+    """Documents by endpoint and login, tokens and challenges remembered."""
+
+    def __init__(self, wire: Wire, options: RegistryOptions, hooks: Hooks) -> None:
+        self._wire = wire
+        self._options = options
+        self._hooks = hooks
+        self._tokens = Tokens(hooks)
+        self._challenges: OrderedDict[tuple[str, str], _Learnt] = OrderedDict()
+        self._plain: OrderedDict[str, None] = OrderedDict()
+
+    async def document(self, place: Place, key: Key, login: Login) -> Sight:
+        """The document that a key names, its hash compared with the digest. Raises RegistryError."""
+        if key.what != "tag" and not _DIGEST.fullmatch(key.name):
+            raise RegistryError("malformed", "not a digest that content can be asked for by")
+        if place.http_fallback:
+            return await self._either_scheme(place, key, login)
+        return await self._document(place, key, login)
+
+    async def _either_scheme(self, place: Place, key: Key, login: Login) -> Sight:
+        """https, and http where that is not spoken (docker.NewHTTPFallback); what was found out is remembered."""
+        plain = replace(place, scheme="http", http_fallback=False)
+        if place.host not in self._plain:
+            try:
+                return await self._document(place, key, login)
+            except RegistryError as error:
+                has_port = place.host.rpartition(":")[2].isdigit()
+                if not speaks_no_tls(error) and (has_port or not never_connected(error)):
+                    raise
+            _remember(self._plain, place.host, None)
+        return await self._document(plain, key, login)
+
+    async def _document(self, place: Place, key: Key, login: Login) -> Sight:
+        conclusion = await self._converse(place, key, login)
+        reply = conclusion.reply
+        if reply.status != 200:
+            code, retryable = of_status(reply.status)
+            raise reply.fault(code, f"{place.host} answers {reply.status}", retryable=retryable)
+        digest = _checked(reply, key)
+        viewer = OPEN if conclusion.open else login.viewer
+        return Sight(Document(reply.media_type, digest, reply.body), viewer)
+
+    async def _converse(self, place: Place, key: Key, login: Login) -> Conclusion:
+        what = "blobs" if key.what == "config" else "manifests"
+        ask = Ask(
+            url=place.url(key.repository, what, key.name),
+            accept="*/*" if what == "blobs" else ACCEPT,
+            limit=CONFIG_LIMIT if what == "blobs" else MANIFEST_LIMIT,
+            tls=place.tls,
+            header=place.header,
+            secrets=login.secrets,
+            dial_timeout=place.dial_timeout,
+        )
+        learnt, certain = self._learnt(place, key.repository)
+        flow = converse(login, key.repository, Known(learnt.challenge, certain))
+        public = learnt.public
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    answer: Reply | Token
+                    if isinstance(step, Send):
+                        answer = await self._wire.get(replace(ask, authorization=step.authorization))
+                        public = answer.public
+                    else:
+                        answer = await self._token(_Realm(place, key.domain, public), step, login)
+                except RegistryError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as stop:
+            conclusion: Conclusion = stop.value
+        if conclusion.challenge is not None:
+            learnt = _Learnt(conclusion.challenge, public)
+            _remember(self._challenges, (place.origin, ""), learnt)
+            _remember(self._challenges, (place.origin, key.repository), learnt)
+        return conclusion
+
+    def _learnt(self, place: Place, repository: str) -> "tuple[_Learnt, bool]":
+        """What is known of a registry's challenge, and whether this very repository gave it."""
+        own = self._challenges.get((place.origin, repository))
+        return own or self._challenges.get((place.origin, ""), _Learnt()), own is not None
+
+    async def _token(self, asked: "_Realm", wanted: TokenWanted, login: Login) -> Token:
+        request, place = wanted.request, asked.place
+        own_realm = realm_may_have_credentials(
+            place.host,
+            request.realm,
+            plain_http=place.scheme == "http",
+            allowed=self._options.realms_of(place.host, asked.domain),
+        )
+        if login.credential is not None and not own_realm:
+            _log.warning("no credentials for a token realm of another domain: host=%s", place.host)
+            login = Login()
+        key = TokenKey(place.origin, request, login.viewer)
+
+        async def fetch() -> Grant:
+            return await self._grant(place, request, login, public_only=asked.public and not own_realm)
+
+        return await self._tokens.get(key, fetch, instead_of=wanted.instead_of)
+
+    async def _grant(self, place: Place, request: TokenRequest, login: Login, *, public_only: bool) -> Grant:
+        if not request.realm.startswith("https://") and place.scheme != "http":
+            raise RegistryError("tls", "a token realm without TLS")
+        here = request.realm.startswith(f"{place.origin}/")
+        ask = Ask(
+            url=request.url,
+            accept="application/json",
+            limit=_TOKEN_LIMIT,
+            tls=place.tls,
+            authorization="" if login.viewer == ANONYMOUS else f"Basic {login.basic}",
+            secrets=login.secrets,
+            chosen=here,
+            public_only=public_only,
+        )
+        reply = await self._wire.get(ask)
+        if reply.status != 200:
+            code, retryable = of_status(reply.status)
+            if code not in ("denied", "rate-limited", "unavailable", "timeout"):
+                code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by it
+            detail = f"the token server answers {reply.status}"
+            raise reply.fault(code, detail, retryable=retryable)
+        try:
+            return read_grant(reply.body, self._hooks.wall())
+        except ValueError as error:
+            # The body is left out: it may hold a token all the same.
+            raise replace(reply, body=b"").fault("malformed", f"the token server's answer: {error}") from error
+
+    async def aclose(self) -> None:
+        """Stops asking for tokens."""
+        await self._tokens.aclose()
+
+
+def _checked(reply: Reply, key: Key) -> str:
+    """The digest of the body: the one asked for, which it must have, or for a tag its sha256."""
+    if key.what == "tag":
+        digest = f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
+        if reply.digest_hint and reply.digest_hint != digest:
+            _log.debug("Docker-Content-Digest is not the body's sha256: %s", reply.url)
+        return digest
+    algorithm, _, wanted = key.name.partition(":")
+    if hashlib.new(algorithm, reply.body).hexdigest() != wanted:
+        # Not quoted: what came instead is nobody's business, and may be anything.
+        raise replace(reply, body=b"").fault("digest-mismatch", f"the body does not have the digest {key.name}")
+    return key.name
+
+
+def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:
+    """Puts a fact into a bounded table; the oldest goes."""
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > _MOST_CHALLENGES:
+        table.popitem(last=False)

@@ -1,0 +1,121 @@
+"""What goes wrong on the way to a registry, in the words of RegistryError.
+
+    httpx, httpcore, ssl, OSError, asyncio ── translated() ──> RegistryError
+
+Nothing else in this package knows a foreign exception. The texts are for the log: they may name addresses, but never a
+header, a query or a secret.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpcore
+import httpx
+
+from webhook.core.errors import ErrorCode, Exchange, RegistryError
+
+_BODY_KEPT = 512  # characters of an answer that a log line can bear
+
+_TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
+_PROTOCOL = (httpx.ProtocolError, httpcore.ProtocolError, httpx.DecodingError)
+_NETWORK = (httpx.NetworkError, httpcore.NetworkError, httpx.ProxyError, httpcore.ProxyError, OSError)
+_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpcore.UnsupportedProtocol, UnicodeError)
+_REST = (
+    httpx.HTTPError,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    httpcore.ConnectionNotAvailable,
+)
+FOREIGN: tuple[type[Exception], ...] = (*_TIMEOUTS, *_PROTOCOL, *_NETWORK, *_ADDRESS, *_REST)
+"""The families of foreign exceptions that are translated."""
+
+# What OpenSSL says of an answer that is no TLS: its version decides which.
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Every foreign exception leaves as a RegistryError; `url` is fit for a log (see `printable_url`)."""
+    try:
+        yield
+    except FOREIGN as error:
+        if isinstance(error, httpx.LocalProtocolError | httpcore.LocalProtocolError):
+            raise translate(error, url) from None  # its text quotes headers
+        raise translate(error, url) from error
+
+
+def translate(error: Exception, url: str) -> RegistryError:
+    """The RegistryError of a foreign exception."""
+    exchange = Exchange(url=url)
+    name = type(error).__name__
+    if isinstance(error, _TIMEOUTS):
+        return RegistryError("timeout", f"no answer in time ({name})", exchange, retryable=True)
+    if isinstance(error, _ADDRESS):
+        return RegistryError("malformed", f"not an address that can be asked ({name})", exchange)
+    of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
+    if of_tls is not None:
+        words = getattr(of_tls, "verify_message", "") or of_tls.reason or type(of_tls).__name__
+        return RegistryError("tls", f"TLS: {words}", exchange)
+    if isinstance(error, _PROTOCOL):
+        return RegistryError("unavailable", f"the answer is not HTTP, or breaks off ({name})", exchange, retryable=True)
+    system = next((c for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
+    words = f"{name}: {system.strerror}" if isinstance(system, OSError) else name
+    return RegistryError("unavailable", f"no connection ({words})", exchange, retryable=True)
+
+
+def speaks_no_tls(error: RegistryError) -> bool:
+    """Whether a fault means that the other side answered a TLS handshake in the clear."""
+    return any(isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS for cause in _causes(error))
+
+
+def never_connected(error: RegistryError) -> bool:
+    """Whether a fault means that there was no connection at all."""
+    kinds = (httpcore.ConnectError, httpcore.ConnectTimeout)
+    causes = list(_causes(error))
+    return any(isinstance(c, kinds) for c in causes) and not any(isinstance(c, ssl.SSLError) for c in causes)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(16):  # far deeper than any library nests, and a cycle ends
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def again(error: RegistryError) -> RegistryError:
+    """The same fault as a new exception: one that is raised for many would collect the traces of all."""
+    return RegistryError(error.code, error.detail, error.exchange, retryable=error.retryable)
+
+
+def of_status(status: int) -> tuple[ErrorCode, bool]:
+    """The code of an HTTP status that is not 200, and whether the same request may succeed soon."""
+    named: dict[int, ErrorCode] = {
+        401: "unauthorized",
+        402: "denied",
+        403: "denied",
+        404: "not-found",
+        406: "unsupported",
+        408: "timeout",
+        410: "not-found",
+        413: "too-large",
+        429: "rate-limited",
+        451: "denied",
+    }
+    if status in named:
+        return named[status], status in (408, 429)
+    if status < 400:
+        return "malformed", False  # a 2xx or 3xx without the document that was asked for
+    return "unavailable", status in (500, 502, 503, 504)
+
+
+def printable_url(url: httpx.URL) -> str:
+    """A URL for the log: neither query (signed URLs are secrets) nor user information nor fragment."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def printable_body(body: bytes) -> str:
+    """The beginning of an answer for the log, without control characters."""
+    text = body.decode("utf-8", "replace")[:_BODY_KEPT]
+    return "".join(character if character.isprintable() else " " for character in text)

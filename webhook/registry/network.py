@@ -1,0 +1,102 @@
+"""Connecting: names are resolved here, and only an address that was looked at is connected to.
+
+A check before the client resolves by itself proves nothing: the name may mean something else a moment later (DNS
+rebinding). So the backend resolves, filters, and hands literal addresses to the network.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterable
+
+import httpcore
+
+from webhook.core.errors import RegistryError
+from webhook.registry.addresses import AddressPolicy
+
+_log = logging.getLogger("podgate.registry")
+
+# httpcore writes headers, and so signed URLs and cookies, to these at DEBUG: no secret goes to a log at any level.
+for _name in ("connection", "http11", "http2", "proxy", "socks"):
+    logging.getLogger(f"httpcore.{_name}").setLevel(logging.INFO)
+
+SocketOption = httpcore.SOCKET_OPTION
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """httpcore's way to the network, with the policy's word on every address.
+
+    `public_only`: this backend serves redirects and realms of hosts that are themselves public.
+    """
+
+    def __init__(self, policy: AddressPolicy, *, public_only: bool = False) -> None:
+        self._policy = policy
+        self._public_only = public_only
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 -- the interface is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises RegistryError blocked-address where no address of the host may be connected to."""
+        loop = asyncio.get_running_loop()
+        ends = None if timeout is None else loop.time() + timeout
+        addresses = self._permitted(host, await _resolve(host, port, timeout))
+        failure: Exception | None = None
+        for number, address in enumerate(addresses):
+            # Each address gets its share of the time left, so that a dead first one does not eat the whole of it.
+            share = None if ends is None else max(0.0, ends - loop.time()) / (len(addresses) - number)
+            try:
+                return await self._network.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError("the name has no address")
+
+    async def connect_unix_socket(
+        self,
+        path: str,  # noqa: ARG002 -- the interface is httpcore's
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 -- the same
+        socket_options: Iterable[SocketOption] | None = None,  # noqa: ARG002 -- the same
+    ) -> httpcore.AsyncNetworkStream:
+        """Registries are not reached by sockets of this machine."""
+        raise RegistryError("blocked-address", "a unix socket is no registry")
+
+    async def sleep(self, seconds: float) -> None:
+        """Part of httpcore's interface."""
+        await asyncio.sleep(seconds)
+
+    def _permitted(self, host: str, addresses: list[str]) -> list[str]:
+        refusals = {address: self._policy.refusal(address, public_only=self._public_only) for address in addresses}
+        for address, why in refusals.items():
+            if why is not None:
+                _log.info("address refused: host=%s address=%s: %s", host, address, why)
+        permitted = [address for address, why in refusals.items() if why is None]
+        if addresses and not permitted:
+            words = ", ".join(f"{address}: {why}" for address, why in refusals.items())
+            raise RegistryError("blocked-address", f"{host} is not connected to ({words})")
+        return permitted
+
+
+async def _resolve(host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 -- passed through
+    """The host's addresses in the order in which the system would try them, each once."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError("the name cannot be resolved") from error
+    return list(dict.fromkeys(_address(family, sockaddr) for family, _, _, _, sockaddr in found))
+
+
+def _address(family: socket.AddressFamily, sockaddr: tuple[object, ...]) -> str:
+    """The address of a getaddrinfo answer; a link-local one needs its scope to be connected to."""
+    text = str(sockaddr[0])
+    if family == socket.AF_INET6 and len(sockaddr) == 4 and sockaddr[3] and "%" not in text:
+        return f"{text}%{sockaddr[3]}"
+    return text

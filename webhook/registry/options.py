@@ -1,0 +1,68 @@
+"""What the registry client is told by settings, and whom it tells what it does."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from webhook.core.keyring import Keyring
+from webhook.registry.addresses import AddressPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryOptions:
+    """The settings of design section 12 that concern registries; times in seconds.
+
+    hosts_dir: containerd's certs.d layout, None: only containerd's defaults. allowed_hosts: globs on host or host:port,
+    empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
+    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: the process's own
+    credentials (the docker configuration, on the command line), tried after a pod's pull secrets.
+    """
+
+    hosts_dir: Path | None = None
+    addresses: AddressPolicy = field(default_factory=AddressPolicy)
+    allowed_hosts: tuple[str, ...] = ()
+    realms: tuple[tuple[str, str], ...] = ()
+    request_timeout: float = 5.0
+    concurrency_per_host: int = 64
+    cache_bytes: int = 32 << 20
+    tag_ttl: float = 60.0
+    negative_ttl: float = 10.0
+    stale_for: float = 86400.0
+    own: Keyring = field(default_factory=Keyring, repr=False)
+
+    def may_ask(self, host: str) -> bool:
+        """Whether allowedHosts lets a host be asked; it is written with its port where that is not the scheme's own."""
+        if not self.allowed_hosts:
+            return True
+        spelled = host.lower()
+        bare = spelled.rpartition(":")[0] if _has_port(spelled) else spelled
+        return any(fnmatchcase(name, glob.lower()) for glob in self.allowed_hosts for name in {spelled, bare})
+
+    def realms_of(self, *registries: str) -> tuple[str, ...]:
+        """The realms that settings allow for a registry, under any of its names."""
+        return tuple(realm for registry, realm in self.realms if registry in registries)
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdigit() and not host.endswith("]")
+
+
+def _nobody(*_: object) -> None:
+    """Where nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The world's clocks, and who counts.
+
+    clock: seconds that only grow. wall: seconds since 1970, for issued_at. on_request: host, method, status or error
+    code, seconds; once for each request, with the redirects that it led to. on_cache: name of the cache, and
+    hit, miss or evicted.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    on_request: Callable[[str, str, str, float], None] = _nobody
+    on_cache: Callable[[str, str], None] = _nobody

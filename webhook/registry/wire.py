@@ -1,0 +1,191 @@
+"""One request as it goes over the wire, and what came back: redirects, limits, time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakValueDictionary
+
+import httpx
+
+from webhook.core.errors import ErrorCode, Exchange, RegistryError
+from webhook.registry.addresses import is_public
+from webhook.registry.body import read_document, read_words
+from webhook.registry.faults import printable_body, printable_url, translated
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.tls import PLAIN, Tls
+from webhook.registry.transport import Transports
+
+_log = logging.getLogger("podgate.registry")
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS: Final = 5
+_AGENT: Final = "podgate"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A GET. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`: a
+    secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what must
+    not be quoted from an error's body, beside authorization and header. `chosen`: the host comes from the reference or
+    from settings, not from an answer. `public_only`: a public host sent us here."""
+
+    url: str
+    accept: str
+    limit: int
+    tls: Tls = PLAIN
+    header: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    authorization: str = field(default="", repr=False)
+    dial_timeout: float | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    chosen: bool = True
+    public_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back in the end. `challenges`: the WWW-Authenticate lines, none where the answer is another host's than
+    the one that was asked. `body`: whole where the status is 200, else its beginning. `public`: whether the host that
+    was asked first has a public address. `url`: fit for a log."""
+
+    status: int
+    media_type: str
+    digest_hint: str
+    body: bytes = field(repr=False)
+    url: str
+    challenges: tuple[str, ...] = field(default=(), repr=False)
+    public: bool = False
+
+    def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
+        """A RegistryError of this exchange."""
+        exchange = Exchange(self.url, self.status, printable_body(self.body))
+        return RegistryError(code, detail, exchange, retryable=retryable)
+
+
+class Wire:
+    """Sends requests. Retries, Retry-After and the circuit breaker belong around `get`, by host."""
+
+    def __init__(self, transports: Transports, options: RegistryOptions, hooks: Hooks) -> None:
+        self._transports = transports
+        self._options = options
+        self._hooks = hooks
+        # Only hosts that are being asked have a semaphore: users choose the hosts, and there is no end of them.
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def get(self, ask: Ask) -> Reply:
+        """The answer, after redirects, within requestTimeout. Raises RegistryError only."""
+        started = time.perf_counter()
+        outcome, host = "cancelled", ""
+        try:
+            with translated(ask.url.partition("?")[0]):
+                url = httpx.URL(ask.url)
+                host = authority(url)
+                turn = self._turns.setdefault(host, asyncio.Semaphore(self._options.concurrency_per_host))
+                async with asyncio.timeout(self._options.request_timeout), turn:
+                    reply = await self._follow(ask, url)
+            outcome = str(reply.status)
+        except RegistryError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._hooks.on_request(host, "GET", outcome, time.perf_counter() - started)
+        return reply
+
+    async def _follow(self, ask: Ask, first: httpx.URL) -> Reply:
+        url, public_only, public = first, ask.public_only, False
+        for hop in range(_MOST_REDIRECTS + 1):
+            if not (ask.chosen and same_origin(url, first)) and not self._options.may_ask(authority(url)):
+                raise RegistryError("blocked-host", "a host that allowedHosts leaves out", Exchange(printable_url(url)))
+            response = await self._send(ask, url, home=keeps_secrets(first, url), public_only=public_only)
+            try:
+                peer_public = is_public(_peer(response))
+                public = peer_public if hop == 0 else public
+                location = response.headers.get("Location")
+                if response.status_code not in _REDIRECTS or location is None:
+                    return await self._reply(ask, response, url, home=keeps_secrets(first, url), public=public)
+                await read_words(response)  # so that the connection can be used again
+                url = _target(url, location)
+                public_only = public_only or peer_public
+            finally:
+                await response.aclose()
+        raise RegistryError("unavailable", f"more than {_MOST_REDIRECTS} redirects", Exchange(printable_url(first)))
+
+    async def _send(self, ask: Ask, url: httpx.URL, *, home: bool, public_only: bool) -> httpx.Response:
+        """One hop. Away from home nothing goes along that only the first host should see."""
+        # A registry that encodes all the same is understood, but the digest is over the plain bytes.
+        ours = {"Accept": ask.accept, "Accept-Encoding": "identity", "User-Agent": _AGENT}
+        if home and ask.authorization:
+            ours["Authorization"] = ask.authorization
+        replaced = {name.lower() for name in ours}
+        theirs = [pair for pair in ask.header if pair[0].lower() not in replaced] if home else []
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), self._options.request_timeout)
+        if home and ask.dial_timeout is not None:
+            limits["connect"] = min(limits["connect"], ask.dial_timeout)
+        request = httpx.Request("GET", url, headers=[*theirs, *ours.items()], extensions={"timeout": limits})
+        _log.debug("GET %s", printable_url(url))
+        transport = self._transports.of(ask.tls if home else PLAIN, public_only=public_only)
+        return await transport.handle_async_request(request)
+
+    async def _reply(self, ask: Ask, response: httpx.Response, url: httpx.URL, *, home: bool, public: bool) -> Reply:
+        headers = response.headers
+        found = response.status_code == 200
+        body = await read_document(response, ask.limit) if found else _redacted(ask, await read_words(response))
+        lines = [value for name, value in headers.raw if name.lower() == b"www-authenticate"] if home else []
+        return Reply(
+            status=response.status_code,
+            media_type=media_type(headers),
+            digest_hint=headers.get("Docker-Content-Digest", ""),
+            body=body,
+            url=printable_url(url),
+            challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
+            public=public,
+        )
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The Content-Type without its parameters, in lower case; empty where there is none."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def authority(url: httpx.URL) -> str:
+    """host or host:port, the port only where it is not the scheme's own; IPv6 in brackets."""
+    return url.netloc.decode("ascii")
+
+
+def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Same scheme, host and port (RFC 6454 section 5)."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def keeps_secrets(first: httpx.URL, url: httpx.URL) -> bool:
+    """Whether the first host's Authorization may go along: to the same origin, or from http to https on the default
+    ports of one host. Another port is another service."""
+    upgraded = (first.scheme, url.scheme) == ("http", "https") and first.port is None and url.port is None
+    return same_origin(first, url) or (upgraded and first.host == url.host)
+
+
+def _redacted(ask: Ask, words: bytes) -> bytes:
+    """An error's body without the secrets of the request: some servers send back what they were sent."""
+    texts = {ask.authorization.partition(" ")[2], *ask.secrets, *(value for _, value in ask.header)}
+    for text in sorted(filter(None, texts), key=len, reverse=True):
+        words = words.replace(text.encode("utf-8", "surrogateescape"), b"[redacted]")
+    return words
+
+
+def _target(url: httpx.URL, location: str) -> httpx.URL:
+    target = url.join(location)
+    exchange = Exchange(printable_url(url))
+    if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+        raise RegistryError("malformed", "a redirect to what is no http or https address", exchange)
+    if (url.scheme, target.scheme) == ("https", "http"):
+        raise RegistryError("tls", "a redirect from https to http", exchange)
+    return target.copy_with(fragment=None)
+
+
+def _peer(response: httpx.Response) -> str:
+    """The address that answered; empty where the connection cannot tell."""
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream is not None else None
+    return str(address[0]) if address else ""
