@@ -175,6 +175,8 @@ class ControlPlane:
             program,
             f"--kubeconfig={kubeconfig}",
             "--leader-elect=false",  # there is one
+            "--kube-api-qps=500",  # the default of 20 made the controllers' start wait for 4 s
+            "--kube-api-burst=500",
             f"--bind-address={HOST}",
             f"--secure-port={port}",
             f"--tls-cert-file={self._serving.certificate}",

@@ -72,21 +72,24 @@ def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = R
     probe = pod("podgate-e2e-probe", f"{HOST}:1/none:none")
 
     def answered() -> bool:
-        before = _calls(cluster, webhooks)
+        before = _answers(cluster, webhooks)
         # Whatever podgate says of an image that is nowhere: what counts is that it was asked.
         cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe)
-        return _calls(cluster, webhooks) > before
+        return _answers(cluster, webhooks) > before
 
     wait_until("the API server to reach podgate", answered, seconds, cluster.control_plane.processes)
 
 
-def _calls(cluster: Cluster, webhooks: list[str]) -> float:
-    """The calls that came back with an answer, of whatever verdict (code 0 is a call that failed)."""
-    metric = "apiserver_admission_webhook_request_total"
-    return sum(
-        cluster.metric(metric, {"name": name}) - cluster.metric(metric, {"name": name, "code": "0"})
-        for name in webhooks
-    )
+def _answers(cluster: Cluster, webhooks: list[str]) -> float:
+    """The calls that podgate answered, whatever the verdict: all calls but those that failed, open or closed."""
+    prefix = "apiserver_admission_webhook"
+    total = 0.0
+    for name in webhooks:
+        total += cluster.metric(f"{prefix}_request_total", {"name": name})
+        total -= cluster.metric(f"{prefix}_fail_open_count", {"name": name})
+        failed = {"name": name, "error_type": "calling_webhook_error"}
+        total -= cluster.metric(f"{prefix}_rejection_count", failed)
+    return total
 
 
 class Podgate:
