@@ -93,7 +93,7 @@ _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.D
 
 
 def _depth(text: str) -> int:
-    """How deep brackets nest, or an upper bound where there are few of them."""
+    """How deep brackets nest, or an upper bound where there are few of them. Raises ValueError: deeper than allowed."""
     openings = text.count("[") + text.count("{")
     if openings <= _SHALLOW:
         return openings
@@ -102,7 +102,10 @@ def _depth(text: str) -> int:
         character = text[match.start()]
         if character in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > deepest:
+                deepest = depth
+                if deepest > MAX_DEPTH:
+                    raise ValueError(f"more than {MAX_DEPTH} levels")
         elif character != '"':
             depth -= 1
     return deepest
