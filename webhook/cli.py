@@ -32,9 +32,9 @@ def serve(config: str | None, nodes: str | None) -> None:
     With a cluster (a kubeconfig, or the pod's ServiceAccount) its nodes are watched. The certificate is tls.crt and
     tls.key of the folder that the settings name (server.certificateDir).
     """
-    from webhook import app  # noqa: PLC0415  # each command loads only what it needs, so that check starts quickly
+    from webhook.app.serve import run_serve  # noqa: PLC0415  # a command loads only what it needs, to start quickly
 
-    app.run_serve(config, nodes, os.environ)
+    run_serve(config, nodes, os.environ)
 
 
 @podgate.command()
@@ -56,14 +56,14 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     A target is PLATFORM[,runtime=containerd://2.1][,label=K=V][,taint=K=V:EFFECT].
     With neither --nodes nor --target the current kubeconfig context is asked.
     """
-    from webhook import app  # noqa: PLC0415  # as above
+    from webhook.app.check import CheckRequest, run_check  # noqa: PLC0415  # as above
 
     if options["nodes"] and options["context"]:
         raise click.UsageError("--nodes and --context exclude each other")
     if not options["files"] and sys.stdin.isatty():
         raise click.UsageError("name manifests with -f, or pipe them in")
     options["files"] = options["files"] or ("-",)
-    sys.exit(app.run_check(app.CheckRequest(**options), os.environ, sys.stdout))
+    sys.exit(run_check(CheckRequest(**options), os.environ, sys.stdout))
 
 
 @podgate.command()
@@ -75,9 +75,9 @@ def demo(images: tuple[str, ...], keep: bool) -> None:
     Samples are sent as AdmissionReviews over HTTPS to the real webhook, which looks their images up in a registry of
     its own. With IMAGE, images of yours are tried as well, in their own registries.
     """
-    from webhook import app  # noqa: PLC0415  # as above
+    from webhook.app.demo import run_demo  # noqa: PLC0415  # as above
 
-    sys.exit(app.run_demo(images, keep=keep, environment=os.environ, output=sys.stdout))
+    sys.exit(run_demo(images, keep=keep, environment=os.environ, output=sys.stdout))
 
 
 def main() -> None:
