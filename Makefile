@@ -1,0 +1,60 @@
+# Everything a developer does. `make` alone lists it. No target needs root, or any network but the package index
+# (e2e also the Go module proxy).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SUPPORTED := 3.11 3.12 3.13
+
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint fmt e2e bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment follows the lock file: by uv where it is there, else by the uv that pip puts into the environment.
+$(VENV)/.locked: uv.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		UV_PROJECT_ENVIRONMENT=$(VENV) uv sync --quiet --frozen --all-extras --python "$$(command -v $(PYTHON))"; \
+	else \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+		UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --all-extras --python $(BIN)/python; \
+	fi
+	@touch $@
+
+demo: $(VENV)/.locked ## Show denials, warnings and admissions on this machine, without a cluster
+	@$(BIN)/podgate demo
+
+test: $(VENV)/.locked ## Run the tests (no cluster, no Go, no root)
+	$(BIN)/python -m pytest
+
+test-all: ## Run the tests under every supported Python that is installed
+	@for version in $(SUPPORTED); do \
+		if python$$version -c '' 2>/dev/null; then \
+			echo "== Python $$version"; $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		else \
+			echo "== Python $$version is not installed: passed over"; \
+		fi; \
+	done
+
+lint: $(VENV)/.locked ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.locked ## Format the code
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubectl against podgate (needs Go)
+	$(BIN)/python -m pytest tests/e2e
+
+bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove environments, caches and build results
+	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
