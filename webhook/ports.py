@@ -66,7 +66,8 @@ class Cluster(Protocol):
     ) -> tuple[PullSecret, ...]:
         """The pull secrets of a pod that exist, in order; for a template also those of its ServiceAccount.
 
-        Raises BadCredentials where a secret exists but lacks the key of its type, or where reading it is forbidden.
+        Raises BadCredentials where a secret exists but lacks the key of its type, or where reading it is forbidden;
+        ClusterUnavailable where the API server does not answer.
         """
         ...
 

@@ -102,7 +102,7 @@ async def test_a_forbidden_read_names_the_permission(
     with pytest.raises(BadCredentials) as caught:
         await pulled(cluster, *(["a"] if plural == "secrets" else []), template=True)
     assert str(caught.value) == (
-        f"team/{plural}/{name}: podgate lacks the permission to get {plural} in the namespace team"
+        f"{plural.removesuffix('s')} team/{name}: podgate lacks the permission to get {plural} in the namespace team"
     )
     server.forbidden = set()
     assert await pulled(cluster, "a") == ["a"]

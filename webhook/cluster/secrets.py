@@ -114,7 +114,9 @@ class SecretReader:
             if error.status == 403:
                 self._forget(path)
                 problem = f"podgate lacks the permission to get {plural} in the namespace {namespace}"
-                raise BadCredentials(problem, path.removeprefix("/api/v1/namespaces/")) from None
+                raise BadCredentials(
+                    problem, f"{plural.removesuffix('s')} {namespace}/{path.rpartition('/')[2]}"
+                ) from None
             raise
         self._forget(path)
         value = parse(obj)
