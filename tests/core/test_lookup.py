@@ -17,7 +17,7 @@ from webhook.core.manifest import Document
 from webhook.core.platform import LATEST, Platform, format_platform
 from webhook.core.pull import PullRefused, pull
 from webhook.core.runtime import Runtime
-from webhook.core.selection import MAX_NESTING, takes
+from webhook.core.selection import MAX_CONCLUSIONS, MAX_NESTING, takes
 
 OLD, NEW, DOCKERD, CRIO, OTHER = (
     "containerd://1.7.27",
@@ -430,3 +430,22 @@ def _golden_node(fields):
     return Platform(
         fields["os"], fields["architecture"], fields.get("variant", ""), fields.get("os_version", ""), features
     )
+
+
+def test_what_the_root_alone_decides_is_concluded_once_for_each_kind_of_node():
+    root = document(images.multi("linux/arm64").root)
+    node, runtime = on("linux/arm64"), Runtime.parse(NEW)
+    assert [drive(takes(root, node, runtime), {}).answer for _ in range(2)] == ["fits", "fits"]
+    assert drive(takes(root, on("linux/amd64"), runtime), {}).answer == "none"
+    assert drive(takes(root, node, Runtime.parse(CRIO)), {}).answer == "fits"
+    assert len(root.conclusions) == 3
+    for n in range(3 * MAX_CONCLUSIONS):
+        drive(takes(root, on("linux/amd64", variant=f"v{n}"), runtime), {})
+    assert len(root.conclusions) <= MAX_CONCLUSIONS
+
+
+def test_what_other_documents_decide_is_asked_each_time():
+    image = images.listed([(None, images.single("linux/arm64"))])
+    root = document(image.root)
+    for _ in range(2):
+        assert len(drive(takes(root, on("linux/arm64"), Runtime.parse(NEW)), image.documents).wants) == 2

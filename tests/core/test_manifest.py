@@ -246,3 +246,12 @@ def test_a_manifest_and_its_config():
 def test_digests_as_go_digest_sees_them(digest, problem):
     assert digest_problem(digest) == problem
     assert (digest_algorithm(digest) is None) == bool(problem)
+
+
+def test_a_document_of_too_many_values_is_refused_before_it_is_parsed():
+    body = b'{"manifests":[' + b"{}," * 150_000 + b"{}]}"
+    with pytest.raises(MalformedDocument, match="values"):
+        _ = of(body, images.OCI_INDEX).index
+    padded = document(images.multi("linux/amd64").root)
+    long = Document(padded.media_type, SHA, padded.body + b" " * 4_000_000)
+    assert long.index == padded.index

@@ -23,7 +23,7 @@ Source: encoding/json of Go 1.26, decode.go and fold.go.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -221,7 +221,7 @@ class _Anything:
             elif isinstance(item, list):
                 waiting += item
             elif isinstance(item, Object):
-                waiting += [member for _, member in item.members]
+                waiting += [member for _, member in item]
         return node
 
 
@@ -307,7 +307,7 @@ class Map(Generic[T]):
             return current
         values = {} if current is None else current
         of, path = self.of, reading.path
-        for key, item in node.members:
+        for key, item in node:
             name = clean(key)
             path.append(name)
             values[name] = of.read(item, of.zero(), reading)
@@ -338,7 +338,7 @@ class Struct(Generic[T]):
                 reading.wrong(node, "an object")
             return current
         exact, folded, path = self.fields, self._folded, reading.path
-        for key, item in node.members:
+        for key, item in node:
             place = exact.get(key) or folded.get(fold(key))
             if place is not None:
                 attribute, spec = place
@@ -377,10 +377,3 @@ class Custom(Generic[T]):
             raise
         except ValueError as error:
             raise InvalidJSON(str(error), reading.where(), "value") from None
-
-
-def members(node: Node) -> Iterator[tuple[str, Node]]:
-    """The members of an object; none where the node is none."""
-    if isinstance(node, Object):
-        for key, item in node.members:
-            yield clean(key), item

@@ -16,7 +16,7 @@ from webhook.core.errors import MalformedInput
 MAX_DEPTH = 10_000
 """Levels of nesting that Go accepts (scanner.go, maxNestingDepth)."""
 
-_SHALLOW = 300
+_SHALLOW = 100
 """Levels that are left to the C parser, which recurses: far below Python's own limit of 1,000 frames."""
 
 Problem = Literal["syntax", "type", "value"]
@@ -37,13 +37,10 @@ class Number(str):
     __slots__ = ()
 
 
-class Object:
+class Object(tuple[tuple[str, "Node"], ...]):
     """A JSON object: its members in order, repeated keys included."""
 
-    __slots__ = ("members",)
-
-    def __init__(self, members: list[tuple[str, "Node"]]) -> None:
-        self.members = members
+    __slots__ = ()
 
 
 Node = Union[None, bool, str, Number, Object, list["Node"]]  # noqa: UP007  # a forward reference takes no |
@@ -53,7 +50,7 @@ def parse(text: bytes) -> Node:
     """The tree of a JSON text. Raises InvalidJSON (`syntax`) where Go's scanner refuses it."""
     decoded = _utf8(text)
     try:
-        if _depth(decoded) <= _SHALLOW:
+        if not _deep(decoded):
             tree: Node = _DECODER.decode(decoded)
             return tree
     except RecursionError:
@@ -89,26 +86,22 @@ _DECODER = json.JSONDecoder(
 )
 
 # A string that does not end runs to the end of the text, or each of its quotes would be tried as another beginning.
-_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+_NO_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[^"\[\]{}]++', re.DOTALL)
 
 
-def _depth(text: str) -> int:
-    """How deep brackets nest, or an upper bound where there are few of them. Raises ValueError: deeper than allowed."""
-    openings = text.count("[") + text.count("{")
-    if openings <= _SHALLOW:
-        return openings
-    depth = deepest = 0
-    for match in _BRACKET.finditer(text):
-        character = text[match.start()]
-        if character in "[{":
-            depth += 1
-            if depth > deepest:
-                deepest = depth
-                if deepest > MAX_DEPTH:
-                    raise ValueError(f"more than {MAX_DEPTH} levels")
-        elif character != '"':
-            depth -= 1
-    return deepest
+def _deep(text: str) -> bool:
+    """Whether brackets may nest deeper than _SHALLOW. Real documents have half a dozen levels, and are done in as many
+    rounds; a text whose brackets do not pair is for the other parser to refuse."""
+    if text.count("[") + text.count("{") <= _SHALLOW:
+        return False
+    left = _NO_BRACKETS.sub("", text)
+    for _ in range(_SHALLOW):
+        if not left:
+            return False
+        before, left = len(left), left.replace("[]", "").replace("{}", "")
+        if len(left) == before:
+            break
+    return bool(left)
 
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -170,7 +163,7 @@ def _open(text: str, place: int) -> tuple[_Open | Node, int]:
     array = text[place] == "["
     place = _skip(text, place + 1)
     if text[place : place + 1] == ("]" if array else "}"):
-        return ([] if array else Object([])), place + 1
+        return ([] if array else Object()), place + 1
     if array:
         return _Open(None), place
     key, place = _key(text, place)

@@ -46,6 +46,11 @@ IMAGE_CONFIG_TYPES = frozenset(
 )
 
 
+MAX_VALUES = 200_000
+"""Commas and brackets in a document that is read. containerd walks 10,000 descriptors at most; more than this is there
+only to cost somebody time."""
+
+
 class ContradictoryDocument(MalformedDocument):
     """A document of one kind that was announced as the other, or has parts of both: runtimes refuse it."""
 
@@ -138,6 +143,11 @@ class Document:
         return _unwrap(self._platform)
 
     @cached_property
+    def conclusions(self) -> dict[object, object]:
+        """What has been concluded from this document alone, by question: kept with it, and forgotten with it."""
+        return {}
+
+    @cached_property
     def _envelope(self) -> "Envelope | MalformedDocument":
         return _kept(lambda: _read(parse_document(self.body), ENVELOPE))
 
@@ -170,6 +180,8 @@ def kind_of(media_type: str) -> Kind:
 
 def parse_document(body: bytes) -> Node:
     """The JSON tree of a document. Raises MalformedDocument."""
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
+        raise MalformedDocument(f"more than {MAX_VALUES} values")
     try:
         return parse(body)
     except InvalidJSON as error:

@@ -10,7 +10,7 @@ Sources: containerd core/images (Manifest), core/transfer/image (ImageFilter); g
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from webhook.core.descriptor import Descriptor
 from webhook.core.errors import MalformedDocument, RegistryError
@@ -20,6 +20,9 @@ from webhook.core.runtime import Runtime, crio_node
 
 MAX_NESTING = 3
 """How many indexes deep a walk goes below the root. Real ones have none; containerd has no limit of its own."""
+
+MAX_CONCLUSIONS = 256
+"""Kinds of nodes for which a root remembers what it gives; clusters have a handful."""
 
 ZSTD_ANNOTATION = "io.github.containers.compression.zstd"
 """Marks an entry with zstd layers, which CRI-O prefers among entries that fit equally well."""
@@ -104,7 +107,36 @@ def _zstd(entry: Descriptor) -> bool:
 
 
 def takes(root: Document, node: Platform, runtime: Runtime) -> Walk[Taken]:
-    """Whether a runtime gets an image for the node out of an index. The runtime's way must be known (`readings`)."""
+    """Whether a runtime gets an image for the node out of an index. The runtime's way must be known (`readings`).
+
+    What the root alone decides is asked once for each kind of node; thousands of reviews ask the same again.
+    """
+    question = (node, runtime.selection, runtime.library)
+    kept = root.conclusions.get(question)
+    if kept is not None:
+        return cast(Taken, kept)
+    walk = _takes(root, node, runtime)
+    try:
+        want = next(walk)
+    except StopIteration as decided:
+        if len(root.conclusions) >= MAX_CONCLUSIONS:
+            root.conclusions.clear()
+        root.conclusions[question] = decided.value
+        return cast(Taken, decided.value)
+    return (yield from _resumed(walk, want))
+
+
+def _resumed(walk: Walk[Answer], want: Want | WantLists) -> Walk[Answer]:
+    """The rest of a walk that has begun, and wants something."""
+    try:
+        while True:
+            want = walk.send((yield want))
+    except StopIteration as stop:
+        answer: Answer = stop.value
+        return answer
+
+
+def _takes(root: Document, node: Platform, runtime: Runtime) -> Walk[Taken]:
     if runtime.selection == "crio":
         return _crio_takes(root, node)
     return (yield from _containerd_takes(root.index, node, runtime))
