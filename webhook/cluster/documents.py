@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from webhook.cluster.yamltext import DEPTH_LIMIT, parse_yaml
+from webhook.cluster.yamltext import DEPTH_LIMIT, TOO_DEEP, parse_yaml
 from webhook.core.errors import MalformedObject
 
 Object = Mapping[str, Any]
@@ -117,7 +117,7 @@ def _json_values(text: str) -> tuple[list[object], str, str]:
         except json.JSONDecodeError as error:
             return values, "", f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         except RecursionError:
-            return values, f"nested deeper than {DEPTH_LIMIT} levels", ""
+            return values, TOO_DEEP, ""
         except ValueError as error:  # NaN, or an integer of thousands of digits
             return values, f"not JSON: {error}", ""
         if problem := _json_problem(value):
@@ -145,7 +145,7 @@ def _json_problem(value: object) -> str:
         level = [child for each in level for child in _children(each)]
         if not level:
             return ""
-    return f"nested deeper than {DEPTH_LIMIT} levels"
+    return TOO_DEEP
 
 
 def _children(value: object) -> Iterator[object]:

@@ -23,6 +23,8 @@ DEPTH_LIMIT = 200
 """Levels of nesting. The deepest objects of real clusters (schemas of CRDs) have about 60; whoever walks an object
 recursively must not meet Python's own limit of 1000."""
 
+TOO_DEEP = f"nested deeper than {DEPTH_LIMIT} levels"
+
 _ALIAS_LIMIT = 400_000
 """Values that aliases may add to one document: about what go-yaml allows (decode.go, allowedAliasRatio). Aliases of
 aliases ("a billion laughs") take no memory here, but whoever walks the object would never end."""
@@ -79,6 +81,8 @@ def parse_yaml(text: str) -> Iterator[Any]:
             elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # libyaml's own limit, met while it looks ahead
+            raise MalformedObject(TOO_DEEP) from None
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise MalformedObject(f"not YAML: {place}{error.problem or error.context}") from None
@@ -113,7 +117,7 @@ class _Builder:
             raise self._malformed("a key is a mapping or a list; keys are strings")
         if len(self._frames) >= DEPTH_LIMIT:
             # The path of so deep a field would be a page long.
-            raise MalformedObject(f"nested deeper than {DEPTH_LIMIT} levels")
+            raise MalformedObject(TOO_DEEP)
         if frame.anchor is not None:
             self._anchors[frame.anchor] = (_UNRESOLVED, 0)
         self._frames.append(frame)
