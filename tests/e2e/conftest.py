@@ -14,11 +14,15 @@ from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import ControlPlane
 from tests.e2e.harness.gobuild import BuildError, say_on_stderr
+from tests.e2e.harness.podgate import Podgate, install, point_at, wait_until_called
 from tests.e2e.harness.processes import Process
 from tests.e2e.harness.registry import LOGIN, Registry
 
+Processes = Callable[[], Sequence[Process]]
+Watch = Callable[[Processes], None]
+
 FAILURE_LINES = 25
-_RUNNING = pytest.StashKey[list[Callable[[], Sequence[Process]]]]()
+_RUNNING = pytest.StashKey[list[Processes]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,7 +49,7 @@ def components(aloud: Callable[[], AbstractContextManager[None]]) -> Components:
 
 
 @pytest.fixture(scope="session")
-def watch(pytestconfig: pytest.Config) -> Callable[[Callable[[], Sequence[Process]]], None]:
+def watch(pytestconfig: pytest.Config) -> Watch:
     """Takes a function that gives processes; the ends of their logs are shown with every failed test."""
     return pytestconfig.stash[_RUNNING].append
 
@@ -55,7 +59,7 @@ def cluster(
     components: Components,
     tmp_path_factory: pytest.TempPathFactory,
     aloud: Callable[[], AbstractContextManager[None]],
-    watch: Callable[[Callable[[], Sequence[Process]]], None],
+    watch: Watch,
 ) -> Iterator[Cluster]:
     """A Kubernetes control plane without nodes."""
     control_plane = ControlPlane(components, tmp_path_factory.mktemp("cluster"))
@@ -74,7 +78,7 @@ def cluster(
 def registry(
     components: Components,
     tmp_path_factory: pytest.TempPathFactory,
-    watch: Callable[[Callable[[], Sequence[Process]]], None],
+    watch: Watch,
 ) -> Iterator[Registry]:
     """A registry that everybody may read."""
     yield from _registry(Registry(components, tmp_path_factory.mktemp("registry")), watch)
@@ -84,19 +88,38 @@ def registry(
 def private_registry(
     components: Components,
     tmp_path_factory: pytest.TempPathFactory,
-    watch: Callable[[Callable[[], Sequence[Process]]], None],
+    watch: Watch,
 ) -> Iterator[Registry]:
     """A registry that asks for a user name and a password (`private_registry.login`)."""
     yield from _registry(Registry(components, tmp_path_factory.mktemp("private"), login=LOGIN), watch)
 
 
-def _registry(registry: Registry, watch: Callable[[Callable[[], Sequence[Process]]], None]) -> Iterator[Registry]:
+def _registry(registry: Registry, watch: Watch) -> Iterator[Registry]:
     watch(lambda: registry.processes)
     registry.start()
     try:
         yield registry
     finally:
         registry.stop()
+
+
+@pytest.fixture(scope="session")
+def podgate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, watch: Watch) -> Iterator[Podgate]:
+    """podgate, installed from manifests/ and called by the API server; mode deny, registries on loopback allowed.
+
+    It stays installed for whatever runs after. Nodes are each module's own to add and to remove.
+    """
+    install(cluster)
+    settings = {"mode": "deny", "registries": {"allowedAddresses": ["127.0.0.0/8"]}}
+    podgate = Podgate(cluster, tmp_path_factory.mktemp("podgate"), settings)
+    watch(lambda: podgate.processes)
+    podgate.start()
+    try:
+        point_at(cluster, podgate.port, podgate.ca)
+        wait_until_called(cluster)
+        yield podgate
+    finally:
+        podgate.kill()  # asked politely it would go on serving for 10 s, as it must in a cluster
 
 
 @pytest.hookimpl(wrapper=True)

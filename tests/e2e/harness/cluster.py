@@ -1,6 +1,7 @@
 """What tests do with a cluster: real kubectl, nodes that have no kubelet, namespaces, credentials, audit events."""
 
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -68,6 +69,11 @@ class Cluster:
     def get(self, *arguments: str) -> Any:
         """The object, or the list, that `kubectl get` gives."""
         return json.loads(self.must("get", *arguments, "-o", "json"))
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a script that calls `kubectl`: this cluster's, as its administrator."""
+        path = f"{self._program.parent}{os.pathsep}{self._environment['PATH']}"
+        return {**self._environment, "PATH": path, "KUBECONFIG": str(self.control_plane.kubeconfigs["admin"])}
 
     def add_node(
         self,
