@@ -2,12 +2,14 @@
 
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import make_ca
 from tests.support.registry import Registry
 from webhook.core.keyring import PullSecret
 from webhook.core.reference import Reference, parse_image
@@ -98,3 +100,22 @@ def access(*pairs: str, deadline: float | None = None) -> Access:
     """An access with a secret for reg.example for each user:password."""
     secrets = tuple(secret({"reg.example": pair}, f"pull-{number}") for number, pair in enumerate(pairs))
     return Access("default", secrets, deadline)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """A folder with ca.pem, and cert.pem with key.pem for localhost."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    make_ca(folder)
+    return folder
+
+
+def server_tls(certificates: Path, *, client_certificate: bool = False) -> ssl.SSLContext:
+    """A server's context; it may want a client certificate of the same authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+    if client_certificate:
+        context.load_verify_locations(certificates / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -97,6 +97,10 @@ class Auth:
     realm: str = ""
 
 
+class TlsSpoken(Exception):
+    """A client that speaks TLS to a server that does not."""
+
+
 class Registry:
     """A context manager; `address` is host:port. What is set on it counts from the next request on."""
 
@@ -107,6 +111,7 @@ class Registry:
         self.names: dict[tuple[str, str, str], Content] = {}
         self.tokens: dict[str, tuple[str | None, set[str]]] = {}
         self.sent = 0
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._tls = tls
         self._host = host
         self._loop = asyncio.new_event_loop()
@@ -154,22 +159,30 @@ class Registry:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connection, self._host, 0, ssl=self._tls)
+        server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
+        for task, writer in self._connections.items():
+            writer.transport.abort()
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._connection(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while asked := await _read(reader):
-                self.log.append(asked)
-                if not await self._answer(asked, writer):
-                    break
+        with suppress(OSError, asyncio.IncompleteReadError):
+            try:
+                while asked := await _read(reader):
+                    self.log.append(asked)
+                    if not await self._answer(asked, writer):
+                        break
+            except TlsSpoken:
+                await self._write(writer, b"HTTP/1.0 400 Bad Request\r\n\r\nthis server has no TLS")
         writer.close()
 
     async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> bool:
@@ -266,7 +279,10 @@ class Registry:
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        first_byte = await reader.readexactly(1)
+        if first_byte == b"\x16":  # a TLS handshake: servers without TLS say so in the clear
+            raise TlsSpoken
+        head = first_byte + await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return None
     first, *lines = head.decode("latin-1").split("\r\n")

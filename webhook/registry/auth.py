@@ -79,13 +79,13 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
         else:
             if early is not None:
                 refused = Conclusion(early, open=False, challenge=known.challenge)
-                if early.status not in (401, 403, 404) or (known.certain and not _asks_anew(early, known.challenge)):
+                if early.status not in (401, 403, 404) or (known.certain and not _asks_anew(early, known, repository)):
                     return refused
     reply = yield from _send(Send())
     challenge = _challenge(reply)
     if challenge is None:
         return Conclusion(reply, open=True)
-    if refused is not None and challenge == known.challenge:  # so the same answer to it would be refused again
+    if refused is not None and _wants(challenge, repository) == _wants(known.challenge, repository):
         if isinstance(refused, RegistryError):
             raise refused
         return refused
@@ -102,9 +102,28 @@ def _challenge(reply: Reply) -> Challenge | None:
     return replace(challenge, parameters=lasting)
 
 
-def _asks_anew(reply: Reply, known: Challenge) -> bool:
+def of_any_repository(challenge: Challenge) -> Challenge:
+    """A challenge as far as the whole registry gives it: the scope is one repository's."""
+    lasting = {name: value for name, value in challenge.parameters.items() if name != "scope"}
+    return replace(challenge, parameters=lasting)
+
+
+def _asks_anew(reply: Reply, known: Known, repository: str) -> bool:
     """Whether a refusal asks for something else than what was known, and answered."""
-    return _challenge(reply) not in (None, known)
+    challenge = _challenge(reply)
+    return challenge is not None and _wants(challenge, repository) != _wants(known.challenge, repository)
+
+
+def _wants(challenge: Challenge | None, repository: str) -> TokenRequest | str | None:
+    """What would answer a challenge: two that want the same would be answered the same."""
+    if challenge is None:
+        return None
+    if challenge.scheme == "basic":
+        return "basic"
+    try:
+        return token_request(challenge, repository)
+    except MalformedChallenge:
+        return None
 
 
 def _answer(challenge: Challenge, login: Login, repository: str) -> Generator[Step, Reply | Token, Reply | None]:

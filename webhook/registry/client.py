@@ -11,7 +11,7 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
-from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse
+from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
 from webhook.registry.credentials import ANONYMOUS, OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
@@ -141,7 +141,8 @@ class RegistryClient:
             conclusion: Conclusion = stop.value
         if conclusion.challenge is not None:
             learnt = _Learnt(conclusion.challenge, public)
-            _remember(self._challenges, (place.origin, ""), learnt)
+            everywhere = _Learnt(of_any_repository(conclusion.challenge), public)
+            _remember(self._challenges, (place.origin, ""), everywhere)
             _remember(self._challenges, (place.origin, key.repository), learnt)
         return conclusion
 
@@ -185,8 +186,8 @@ class RegistryClient:
         reply = await self._wire.get(ask)
         if reply.status != 200:
             code, retryable = of_status(reply.status)
-            if code not in ("denied", "rate-limited", "unavailable", "timeout"):
-                code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by it
+            if 400 <= reply.status < 500 and code not in ("denied", "rate-limited", "timeout"):
+                code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by them
             detail = f"the token server answers {reply.status}"
             raise reply.fault(code, detail, retryable=retryable)
         try:

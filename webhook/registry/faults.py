@@ -55,7 +55,7 @@ def translate(error: Exception, url: str) -> RegistryError:
         return RegistryError("malformed", f"not an address that can be asked ({name})", exchange)
     of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if of_tls is not None:
-        words = getattr(of_tls, "verify_message", "") or of_tls.reason or type(of_tls).__name__
+        words = getattr(of_tls, "verify_message", "") or getattr(of_tls, "reason", None) or type(of_tls).__name__
         return RegistryError("tls", f"TLS: {words}", exchange)
     if isinstance(error, _PROTOCOL):
         return RegistryError("unavailable", f"the answer is not HTTP, or breaks off ({name})", exchange, retryable=True)
@@ -66,7 +66,9 @@ def translate(error: Exception, url: str) -> RegistryError:
 
 def speaks_no_tls(error: RegistryError) -> bool:
     """Whether a fault means that the other side answered a TLS handshake in the clear."""
-    return any(isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS for cause in _causes(error))
+    return any(
+        isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) in _NOT_TLS for cause in _causes(error)
+    )
 
 
 def never_connected(error: RegistryError) -> bool:

@@ -7,7 +7,9 @@ rebinding). So the backend resolves, filters, and hands literal addresses to the
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterable
+from typing import Any
 
 import httpcore
 
@@ -43,6 +45,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Raises RegistryError blocked-address where no address of the host may be connected to."""
+        if not 0 < port < 1 << 16:  # URLs may have any number there
+            raise httpcore.ConnectError("there is no such port")
         loop = asyncio.get_running_loop()
         ends = None if timeout is None else loop.time() + timeout
         addresses = self._permitted(host, await _resolve(host, port, timeout))
@@ -51,7 +55,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             # Each address gets its share of the time left, so that a dead first one does not eat the whole of it.
             share = None if ends is None else max(0.0, ends - loop.time()) / (len(addresses) - number)
             try:
-                return await self._network.connect_tcp(address, port, share, local_address, socket_options)
+                return _Stream(await self._network.connect_tcp(address, port, share, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError("the name has no address")
@@ -79,6 +83,37 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             words = ", ".join(f"{address}: {why}" for address, why in refusals.items())
             raise RegistryError("blocked-address", f"{host} is not connected to ({words})")
         return permitted
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is closed where its TLS handshake is given up: httpcore leaves it open when cancelled."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- httpcore's
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- httpcore's
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 -- the interface is httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:  # a cancelled one above all
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
+        return self._stream.get_extra_info(info)
 
 
 async def _resolve(host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 -- passed through
