@@ -9,10 +9,11 @@ from tests.support import images
 
 
 @pytest.fixture(scope="module")
-def nodes(cluster: Cluster):
-    """A mixed cluster."""
+def nodes(cluster: Cluster, podgate: Podgate):
+    """A mixed cluster, which podgate knows."""
     cluster.add_node("amd-1", "linux/amd64")
     cluster.add_node("arm-1", "linux/arm64")
+    podgate.wait_for_nodes(len(cluster.get("nodes")["items"]))
     yield
     for name in ("amd-1", "arm-1"):
         cluster.remove_node(name)

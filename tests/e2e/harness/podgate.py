@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,6 +149,15 @@ class Podgate:
     def metrics(self) -> str:
         """The text of its /metrics."""
         return httpx.get(f"http://{HOST}:{self.metrics_port}/metrics", trust_env=False).raise_for_status().text
+
+    def wait_for_nodes(self, count: int, seconds: float = 30.0) -> None:
+        """Waits until it shows so many nodes: its watch tells it of them a moment after kubectl has ended."""
+        sample = re.compile(r"^podgate_nodes\{.*\} (\S+)$", re.MULTILINE)
+
+        def known() -> bool:
+            return sum(float(number) for number in sample.findall(self.metrics())) == count
+
+        wait_until(f"podgate to know {count} nodes", known, seconds, self.processes)
 
     def _ready(self) -> bool:
         try:
