@@ -357,6 +357,20 @@ def test_a_document_that_is_not_there_stops_the_walk():
     assert caught.value.code == "not-found"
 
 
+@pytest.mark.parametrize("digest", ["", "x", "sha256:../../../secret", "sha256:" + "A" * 64, "md5:abc"])
+def test_only_a_digest_is_ever_asked_for(digest):
+    config = {"mediaType": images.OCI_CONFIG, "digest": digest, "size": 5}
+    root = images.document(images.OCI_MANIFEST, {"config": config, "layers": []})
+    with pytest.raises(MalformedDocument, match="digest"):
+        outcome(Image(root), "linux/amd64")
+    silent = images.index([{"mediaType": images.OCI_MANIFEST, "digest": digest, "size": 5}])
+    with pytest.raises(MalformedDocument, match="digest"):
+        outcome(Image(silent), "linux/amd64")
+    entry = {"mediaType": images.OCI_MANIFEST, "digest": digest, "size": 5, "platform": on_fields("arm64")}
+    lists = Lists(reached=(document(images.index([entry])),))
+    assert examined(images.single("linux/amd64"), "linux/arm64", lists=lists).wants[-1] == "lists"
+
+
 # Other roots
 
 

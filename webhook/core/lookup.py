@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from webhook.core.descriptor import DESCRIPTOR, GoDescriptor
+from webhook.core.descriptor import DESCRIPTOR, GoDescriptor, digest_problem
 from webhook.core.errors import MalformedDocument
 from webhook.core.gojson import Slice, Struct, decode_node, decode_rest
 from webhook.core.jsontree import InvalidJSON, parse
@@ -113,7 +113,7 @@ class _Search:
         return False
 
     def _has_config(self, digest: str) -> Walk[bool]:
-        if self._left <= 0:
+        if self._left <= 0 or digest_problem(digest):
             return False
         self._left -= 1
         manifest = yield Want(digest, "manifest")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
 
-from webhook.core.descriptor import Descriptor
+from webhook.core.descriptor import Descriptor, digest_problem
 from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import DOCKER_LIST, INDEX_TYPES, MANIFEST_TYPES, Document, Index, Manifest, Role
 from webhook.core.platform import Platform, Rank, crio, only, ordered
@@ -194,6 +194,9 @@ def fetched(descriptor: Descriptor, role: Role) -> Walk[Document]:
     embedded = descriptor.embedded
     if embedded is not None:
         return Document(descriptor.media_type, descriptor.digest, embedded)
+    problem = digest_problem(descriptor.digest)
+    if problem:  # it would become part of a URL
+        raise MalformedDocument(f"a descriptor's digest is none ({problem})", "digest")
     document = yield Want(descriptor.digest, role)
     if not isinstance(document, Document):
         raise RegistryError("not-found", f"{role} {descriptor.digest} is not there")
