@@ -15,7 +15,7 @@ import urllib.parse
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Self
 
@@ -53,6 +53,7 @@ class Fault:
     """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization.
 
     `times`: to so many of them. Of the rest each field changes one thing about the answer; `raw` is sent as it stands.
+    `echo`: the body is what the request's headers were, and what its Authorization says when decoded.
     """
 
     at: str = "*"
@@ -71,6 +72,7 @@ class Fault:
     gzip: bool = False
     chunked: bool = False
     raw: bytes | None = None
+    echo: bool = False
 
     def fits(self, asked: Asked) -> bool:
         wanted = self.authorized is None or self.authorized == bool(asked.authorization)
@@ -197,6 +199,8 @@ class Registry:
             await self._write(writer, fault.raw)
             return False
         answer = _with(fault, self._normal(asked))
+        if fault.echo:
+            answer = replace(answer, body=_echo(asked))
         if fault.endless or fault.bomb:
             await self._flood(writer, fault, answer)
             return False
@@ -275,6 +279,12 @@ class Registry:
         value: dict[str, object] = {"token": text, "expires_in": 300, **auth.token}
         body = json.dumps({name: item for name, item in value.items() if item is not None}).encode()
         return Answer(200, [("Content-Type", "application/json")], body)
+
+
+def _echo(asked: Asked) -> bytes:
+    scheme, _, proof = asked.authorization.partition(" ")
+    decoded = base64.b64decode(proof).decode() if scheme == "Basic" else ""
+    return json.dumps([asked.headers, decoded]).encode()
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:

@@ -179,7 +179,7 @@ class RegistryClient:
             limit=_TOKEN_LIMIT,
             tls=place.tls,
             authorization="" if login.viewer == ANONYMOUS else f"Basic {login.basic}",
-            secrets=login.secrets,
+            secrets=(*login.secrets, *(value for _, value in place.header)),
             chosen=here,
             public_only=public_only,
         )
