@@ -8,7 +8,7 @@ from webhook.core.decision import Judgement
 from webhook.core.keyring import PullSecret
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
-from webhook.core.scheduling import Node
+from webhook.core.scheduling import Node, RuntimeClass
 from webhook.core.workload import PodConstraints
 
 
@@ -59,6 +59,10 @@ class Cluster(Protocol):
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""
+        ...
+
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        """A RuntimeClass; None where it is not known: there is none, or it cannot be read. Raises nothing."""
         ...
 
     async def pull_secrets(

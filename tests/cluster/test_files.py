@@ -79,10 +79,10 @@ metadata: {{name: not-a-node}}
     assert cluster.nodes() is cluster.nodes()
     assert cluster.namespace_labels("team") == {"podgate.dev/mode": "audit"}
     assert cluster.namespace_labels("default") is None
-    gvisor = cluster.runtime_class("gvisor")
+    gvisor = await cluster.runtime_class("gvisor")
     assert gvisor is not None
     assert (gvisor.handler, gvisor.node_selector) == ("runsc", {"sandbox": "yes"})
-    assert cluster.runtime_class("kata") is None
+    assert await cluster.runtime_class("kata") is None
     (found,) = await cluster.pull_secrets("team", PodConstraints(pull_secrets=("pull",)), template=False)
     assert (found.namespace, found.name, found.type, found.data) == ("team", "pull", JSON_TYPE, CONFIG.encode())
 

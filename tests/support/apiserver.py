@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts")
+PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses")
 
 
 @dataclass
@@ -128,7 +128,7 @@ class ApiServer:
         if what in self.forbidden:
             return _status(403, f'{plural} is forbidden: User "somebody" cannot {verb} resource "{plural}"')
         if name:
-            found = self._objects[plural].get(f"{namespace}/{name}")
+            found = self._objects[plural].get(f"{namespace}/{name}" if namespace else name)
             return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
         return await self._watch(request, plural) if watch else self._list(request, plural)
 
@@ -209,6 +209,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     server = server or ApiServer()
     app = web.Application()
     app.router.add_get("/api/v1/{plural}", server.handle)
+    app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

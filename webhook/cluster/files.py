@@ -33,6 +33,10 @@ class FullCluster(SecretSource, Protocol):
         """A namespace's labels; None where it is not known."""
         ...
 
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        """A RuntimeClass; None where it is not known."""
+        ...
+
 
 class FileCluster:
     """A `ports.Cluster` of given objects, optionally before a cluster that holds the rest.
@@ -125,9 +129,11 @@ class FileCluster:
             return labels
         return self._before.namespace_labels(name) if self._before else None
 
-    def runtime_class(self, name: str) -> RuntimeClass | None:
-        """A RuntimeClass of the files; None where they hold none of this name."""
-        return self._runtime_classes.get(name)
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        """A RuntimeClass; None where it is not known."""
+        if (found := self._runtime_classes.get(name)) is not None:
+            return found
+        return await self._before.runtime_class(name) if self._before else None
 
     async def pull_secrets(
         self, namespace: str, constraints: PodConstraints, *, template: bool

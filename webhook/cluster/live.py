@@ -10,11 +10,12 @@ from webhook.cluster.connection import Connection
 from webhook.cluster.objects import object_labels
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
+from webhook.cluster.runtime_classes import RuntimeClassReader
 from webhook.cluster.secrets import SecretReader
 from webhook.cluster.state import Store
 from webhook.core.errors import ClusterUnavailable
 from webhook.core.keyring import PullSecret
-from webhook.core.scheduling import Node, parse_node
+from webhook.core.scheduling import Node, RuntimeClass, parse_node
 from webhook.core.workload import PodConstraints
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class LiveCluster:
         self._node_reflector = Reflector(connection, NODES, self._nodes, pace)
         self._namespace_reflector = Reflector(connection, NAMESPACES, self._namespaces, pace)
         self._secrets = SecretReader(connection)
+        self._runtime_classes = RuntimeClassReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self, *, watch: bool) -> None:
@@ -81,6 +83,7 @@ class LiveCluster:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._secrets.close()
+        await self._runtime_classes.close()
         await self._connection.close()
 
     def nodes(self) -> Sequence[Node]:
@@ -90,6 +93,10 @@ class LiveCluster:
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""
         return self._namespaces.get(name)
+
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        """A RuntimeClass; None where there is none, or it cannot be read."""
+        return await self._runtime_classes.get(name)
 
     async def pull_secrets(
         self, namespace: str, constraints: PodConstraints, *, template: bool

@@ -11,7 +11,7 @@ from webhook.cluster.files import FileCluster
 from webhook.cluster.state import Store
 from webhook.core.errors import MalformedObject
 from webhook.core.keyring import PullSecret
-from webhook.core.scheduling import Node
+from webhook.core.scheduling import Node, RuntimeClass
 from webhook.core.workload import PodConstraints
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,10 @@ class WatchedFile:
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the file does not hold it."""
         return self._cluster.namespace_labels(name)
+
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        """A RuntimeClass that the file holds; None where it holds none of this name."""
+        return await self._cluster.runtime_class(name)
 
     async def pull_secrets(
         self, namespace: str, constraints: PodConstraints, *, template: bool
