@@ -18,7 +18,7 @@ from webhook.core.gojson import Slice, Struct, decode_node, decode_rest
 from webhook.core.jsontree import InvalidJSON, parse
 from webhook.core.manifest import MANIFEST_TYPES, Document
 from webhook.core.outcome import Outcome, fails, runs, uncertain
-from webhook.core.platform import Library, Platform, config_match, only
+from webhook.core.platform import LATEST, Library, Platform, config_match, only
 from webhook.core.runtime import Runtime
 from webhook.core.selection import Answer, Lists, Taken, Walk, Want, WantLists, fetched, takes
 
@@ -162,7 +162,7 @@ def examine(root: Document, node: Platform, runtime: Runtime, *, volume: bool = 
         case _ if volume:
             return Finding(runs("fits"))
         case "manifest":
-            return (yield from _knowing(root, _examine_manifest(root, node, runtime)))
+            return (yield from _knowing(root, _examine_manifest(root, node)))
         case "schema1":
             refused = all(reading.selection == "transfer" for reading in runtime.readings())
             return Finding(fails("unsupported") if refused else uncertain("unsupported"))
@@ -178,18 +178,17 @@ def _examine_index(root: Document, node: Platform, runtime: Runtime, *, volume: 
     return Finding(_agreed(outcomes), root.index.platforms)
 
 
-def _examine_manifest(root: Document, node: Platform, runtime: Runtime) -> Walk[Finding]:
+def _examine_manifest(root: Document, node: Platform) -> Walk[Finding]:
+    """The four steps for a root manifest. No runtime compares its config when it pulls: the kernel does when it
+    executes, so that the version of the library in the node's runtime plays no part, and the latest one judges."""
     descriptor = root.manifest.config
     platform = yield from _config_platform(root)
     if platform is None:
         return Finding(uncertain("platform-unknown"))
     if _is_wasm(platform):  # a RuntimeClass may hand it to a shim that runs it, so comparing proves nothing
         return Finding(uncertain("platform-unknown"), (platform,))
-    outcomes: list[Outcome] = []
-    for reading in runtime.readings():
-        step = yield from look_up(Config(descriptor.digest, platform), node, reading.library)
-        outcomes.append(_STEPS[step])
-    return Finding(_agreed(outcomes), (platform,))
+    step = yield from look_up(Config(descriptor.digest, platform), node, LATEST)
+    return Finding(_STEPS[step], (platform,))
 
 
 def _agreed(outcomes: list[Outcome]) -> Outcome:
