@@ -45,14 +45,16 @@ class _Nothing:
     """The base of a struct of which nothing is kept."""
 
 
+# Laxer than RFC 3339, as time.Parse is: one digit of an hour, a comma, offsets of 24 hours or 60 minutes.
 _TIME = re.compile(
-    r"(\d{4})-(0[1-9]|1[0-2])-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"(\d{4})-(0[1-9]|1[0-2])-(\d\d)T(?:[01]\d|2[0-3]|\d):[0-5]\d:[0-5]\d(?:[.,]\d+)?"
+    r"(?:Z|[+-](?:[01]\d|2[0-4]):(?:[0-5]\d|60))",
     re.ASCII,
 )
 
 
 def _time(node: Node, _current: None) -> None:
-    """RFC 3339, strictly. Raises ValueError."""
+    """A time as time.Time.UnmarshalJSON takes it. Raises ValueError."""
     if node is None:
         return
     if not isinstance(node, str) or isinstance(node, Number):

@@ -373,7 +373,8 @@ class Custom(Generic[T]):
         """Calls `unmarshal`."""
         try:
             return self.unmarshal(node, current)
-        except InvalidJSON:
-            raise
+        except InvalidJSON as error:
+            path = ".".join(part for part in (reading.where(), error.path) if part)
+            raise InvalidJSON(error.problem, path, error.kind) from None
         except ValueError as error:
             raise InvalidJSON(str(error), reading.where(), "value") from None
