@@ -8,7 +8,6 @@ moby/docker-image-spec v1.3.1; time.Time.UnmarshalJSON.
 """
 
 import re
-from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any, TypeVar
@@ -61,9 +60,15 @@ def _time(node: Node, _current: None) -> None:
         raise ValueError("a time that is no string")  # noqa: TRY004  # the type of a text's part, not of an argument
     found = _TIME.fullmatch(node)
     year = int(found[1]) if found else 0
-    # The calendar module knows no year 0, which was a leap year as 2000 was.
-    if not found or not 1 <= int(found[3]) <= monthrange(year or 2000, int(found[2]))[1]:
+    if not found or not 1 <= int(found[3]) <= _days(year, int(found[2])):
         raise ValueError("not a time as RFC 3339 writes it")
+
+
+def _days(year: int, month: int) -> int:
+    """The days of a month; the year 0 is a leap year."""
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in {4, 6, 9, 11} else 31
 
 
 def _words(node: Node, _current: None) -> None:
