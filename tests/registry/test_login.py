@@ -198,11 +198,14 @@ async def test_without_a_matching_credential_the_pull_is_anonymous(registry: Reg
     assert not registry.asked("/token")[0].authorization
 
 
-async def test_a_credential_without_a_password_is_anonymous(registry: Registry, images: RegistryImages):
+async def test_a_credential_without_a_password_is_anonymous_to_token_servers(registry: Registry, setting: Setting):
     registry.push("team/app", build.single("linux/amd64"), "1")
     registry.auth = Auth(users={"ann": "new-word"}, public={"team/app"})
-    assert (await images.resolve(TAGGED, access("ann:"))).root.body
+    assert (await setting.images().resolve(TAGGED, access("ann:"))).root.body
     assert not registry.asked("/token")[0].authorization
+    registry.auth = Auth("basic", {"ann": "new-word"})
+    assert (await failure(setting.images(), access("ann:", ":word"), "reg.example/team/other:1")).code == "unauthorized"
+    assert [asked.authorization for asked in registry.asked("/v2/team/other/*")] == ["", basic("ann:"), ""]
 
 
 async def test_a_rate_limit_ends_the_round_of_credentials(private: Registry, images: RegistryImages):

@@ -152,7 +152,7 @@ class RegistryClient:
         return own or self._challenges.get((place.origin, ""), _Learnt()), own is not None
 
     async def _token(self, asked: "_Realm", wanted: TokenWanted, login: Login) -> Token:
-        request, place = wanted.request, asked.place
+        request, place, login = wanted.request, asked.place, login.for_tokens
         own_realm = realm_may_have_credentials(
             place.host,
             request.realm,

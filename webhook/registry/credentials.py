@@ -22,6 +22,13 @@ class Login:
     credential: Credential | None = field(default=None, repr=False)
 
     @property
+    def for_tokens(self) -> "Login":
+        """The login that a token server is shown: containerd asks for a token anonymously where user name or password
+        is empty (authorizer.go, doBearerAuth). A challenge for Basic is answered with the user name alone: containerd
+        gives up there and CRI-O tries, and a registry refuses both."""
+        return Login() if self.credential is not None and self.credential.anonymous else self
+
+    @property
     def basic(self) -> str | None:
         """What follows `Basic ` in an Authorization header; None where there is nothing to log in with. A secret."""
         return None if self.credential is None else self.credential.basic
@@ -39,5 +46,5 @@ def logins(reference: Reference, secrets: Sequence[PullSecret], own: Keyring, sa
     where none matches (kuberuntime_image.go, PullImage). Raises BadCredentials."""
     pod = Keyring.from_secrets(secrets)
     matching = (*pod.lookup(reference.name), *own.lookup(reference.name))
-    found = [Login() if each.anonymous else Login(each.key(salt), each) for each in matching]
+    found = [Login(each.key(salt), each) if each.username else Login() for each in matching]
     return tuple(dict.fromkeys(found)) or (Login(),)

@@ -9,6 +9,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from typing import Any
 
 import httpcore
@@ -31,8 +32,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     `public_only`: this backend serves redirects and realms of hosts that are themselves public.
     """
 
-    def __init__(self, policy: AddressPolicy, *, public_only: bool = False) -> None:
+    def __init__(self, policy: AddressPolicy, resolvers: Executor, *, public_only: bool = False) -> None:
         self._policy = policy
+        self._resolvers = resolvers
         self._public_only = public_only
         self._network = httpcore.AnyIOBackend()
 
@@ -49,7 +51,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError("there is no such port")
         loop = asyncio.get_running_loop()
         ends = None if timeout is None else loop.time() + timeout
-        addresses = self._permitted(host, await _resolve(host, port, timeout))
+        addresses = self._permitted(host, await self._resolve(host, port, timeout))
         failure: Exception | None = None
         for number, address in enumerate(addresses):
             # Each address gets its share of the time left, so that a dead first one does not eat the whole of it.
@@ -72,6 +74,17 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Part of httpcore's interface."""
         await asyncio.sleep(seconds)
+
+    async def _resolve(self, host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 -- as above
+        """The host's addresses in the order in which the system would try them, each once."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                return await loop.run_in_executor(self._resolvers, _addresses, host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the name cannot be resolved") from error
 
     def _permitted(self, host: str, addresses: list[str]) -> list[str]:
         refusals = {address: self._policy.refusal(address, public_only=self._public_only) for address in addresses}
@@ -116,16 +129,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self._stream.get_extra_info(info)
 
 
-async def _resolve(host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 -- passed through
-    """The host's addresses in the order in which the system would try them, each once."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    except TimeoutError as error:
-        raise httpcore.ConnectTimeout("the name was not resolved in time") from error
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError("the name cannot be resolved") from error
+def _addresses(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(_address(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 

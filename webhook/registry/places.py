@@ -11,7 +11,6 @@ from urllib.parse import quote_plus
 
 from webhook.core.errors import MalformedSettings, RegistryError
 from webhook.core.hosts import HostConfig, named_files, registry_hosts
-from webhook.registry.faults import translated
 from webhook.registry.flight import Flights
 from webhook.registry.options import Hooks
 from webhook.registry.tls import PLAIN, Client, Tls
@@ -74,8 +73,7 @@ class Places:
             return _places(None, {}, domain)
         found = self._places.get(domain)
         if found is None:
-            with translated(domain):
-                found = await asyncio.to_thread(_places, root, self._files, domain)
+            found = await asyncio.to_thread(_places, root, self._files, domain)
             self._places[domain] = found
         return found
 
@@ -85,8 +83,7 @@ class Places:
 
     async def _read(self) -> None:
         assert self._root is not None
-        with translated("hosts directory"):
-            self._files = await asyncio.to_thread(_tree, self._root)
+        self._files = await asyncio.to_thread(_tree, self._root)
         self._places = {}
         self._read_at = self._hooks.clock()
 
@@ -94,27 +91,37 @@ class Places:
 def _tree(root: Path) -> dict[str, str]:
     """The files of the root and of its directories; names that begin with .. are Kubernetes' own (..data)."""
     files: dict[str, str] = {}
-    for entry in sorted(root.iterdir()):
-        if entry.name.startswith(".."):
-            continue
+    for entry in _entries(root):
         if not entry.is_dir():
             files[entry.name] = _text(entry)
             continue
         files[f"{entry.name}/"] = ""
-        for child in sorted(entry.iterdir()):
-            if child.is_dir():
-                files[f"{entry.name}/{child.name}/"] = ""
-            elif not child.name.startswith(".."):
-                files[f"{entry.name}/{child.name}"] = _text(child)
+        for child in _entries(entry):
+            name = f"{entry.name}/{child.name}"
+            files |= {f"{name}/": ""} if child.is_dir() else {name: _text(child)}
     return files
 
 
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in directory.iterdir() if not entry.name.startswith(".."))
+    except OSError as error:
+        raise _unreadable(directory, error) from error
+
+
 def _text(file: Path) -> str:
-    with file.open("rb") as opened:
-        content = opened.read(_LARGEST_FILE + 1)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise _unreadable(file, error) from error
     if len(content) > _LARGEST_FILE:
         raise RegistryError("unavailable", f"a file of the hosts directory is too large: {file.name}")
     return content.decode("utf-8", "surrogateescape")
+
+
+def _unreadable(path: Path, error: OSError) -> RegistryError:
+    return RegistryError("unavailable", f"the hosts directory: {path} cannot be read: {error.strerror}")
 
 
 def _places(root: Path | None, files: Mapping[str, str], domain: str) -> tuple[Place, ...]:

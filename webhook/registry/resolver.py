@@ -4,6 +4,7 @@ One look-up goes: cache, flight (one request however many ask), then for each lo
 loops is the node's: the kubelet goes from credential to credential, containerd from host to host within each.
 """
 
+import logging
 import secrets
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -22,6 +23,8 @@ from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.places import Place, Places
 from webhook.registry.transport import Transports
 from webhook.registry.wire import Wire
+
+_log = logging.getLogger("podgate.registry")
 
 # What is true for a while. An overload or outage is over when it is over, and says nothing about the image.
 _REMEMBERED: Final = REFUSALS | {"too-large", "digest-mismatch", "malformed", "unsupported"}
@@ -117,6 +120,7 @@ class RegistryImages:
         try:
             sight = await self._first_place(login, key)
         except RegistryError as error:
+            _report(key, error)
             if error.code in _REMEMBERED and self._options.negative_ttl:
                 self._cache.failures.put(key, again(error), self._options.negative_ttl)
             raise
@@ -141,6 +145,18 @@ class RegistryImages:
 
 def _key(reference: Reference, what: Literal["manifest", "config", "tag"], name: str) -> Key:
     return Key("", reference.domain, reference.path, what, name)
+
+
+def _report(key: Key, error: RegistryError) -> None:
+    """A fault in full, for the log: users are told the code alone."""
+    expected = error.code in REFUSALS
+    exchange = error.exchange
+    _log.log(
+        logging.INFO if expected else logging.WARNING,
+        "registry fault: image=%s/%s %s=%s code=%s: %s (url=%s status=%s body=%r)",
+        *(key.domain, key.repository, key.what, key.name, error.code, error.detail),
+        *(exchange.url, exchange.status, exchange.body),
+    )
 
 
 def _serves(place: Place, key: Key) -> bool:

@@ -1,6 +1,7 @@
 """httpx requests over httpcore's connection pool, so that the network backend is ours."""
 
 from collections.abc import AsyncIterable, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,9 @@ from webhook.registry.network import GuardedBackend
 # Idle connections: as many as a busy registry is asked with at once, for as long as servers commonly hold them.
 _IDLE_CONNECTIONS = 64
 _IDLE_SECONDS = 30.0
+# Threads that resolve names. Users choose the names, and a name server that does not answer holds a thread for as long
+# as the system waits: the event loop's own few threads would soon be used up.
+_RESOLVERS = 64
 
 
 class _Body(httpx.AsyncByteStream):
@@ -39,32 +43,28 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     httpcore.AsyncHTTPProxy with the same backend.
     """
 
-    def __init__(self, policy: AddressPolicy, configuration: tls.Tls, *, public_only: bool) -> None:
+    def __init__(self, backend: GuardedBackend, configuration: tls.Tls) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls.context(configuration),
             max_connections=None,  # the client limits requests by host; a slow host must not starve the others
             max_keepalive_connections=_IDLE_CONNECTIONS,
             keepalive_expiry=_IDLE_SECONDS,
-            network_backend=GuardedBackend(policy, public_only=public_only),
+            network_backend=backend,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpcore's exceptions, and RegistryError (blocked-address) of the backend."""
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        answer = await self._pool.handle_async_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
+        """Raises httpcore's exceptions, and RegistryError (blocked-address) of the backend.
+
+        A server may close an idle connection at the moment at which it is used again: that says nothing about the
+        server, so a GET that got no answer on an old connection is sent once more, as Go does it.
+        """
+        connection = _Connection()
+        try:
+            answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
+        except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
+            if connection.new or request.method != "GET":
+                raise
+            answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
         assert isinstance(answer.stream, AsyncIterable)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=answer.extensions
@@ -75,19 +75,48 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
+class _Connection:
+    """Told by httpcore's trace what becomes of a request: whether a connection was made for it."""
+
+    def __init__(self) -> None:
+        self.new = False
+
+    async def trace(self, event: str, _: object) -> None:
+        self.new = self.new or event.startswith("connection.connect_tcp")
+
+
+def _as_httpcore(request: httpx.Request, connection: _Connection) -> httpcore.Request:
+    assert isinstance(request.stream, httpx.AsyncByteStream)
+    url = httpcore.URL(
+        scheme=request.url.raw_scheme,
+        host=request.url.raw_host,
+        port=request.url.port,
+        target=request.url.raw_path,
+    )
+    return httpcore.Request(
+        method=request.method,
+        url=url,
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions={**request.extensions, "trace": connection.trace},
+    )
+
+
 class Transports:
     """The transports of a client: one for each TLS configuration, and another for what public hosts lead to, since a
     pooled connection to a private address must not be found by a redirect that may not make one."""
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
+        self._resolvers = ThreadPoolExecutor(_RESOLVERS, "podgate-resolver")
         self._made: dict[tuple[tls.Tls, bool], GuardedTransport] = {}
 
     def of(self, configuration: tls.Tls, *, public_only: bool = False) -> httpx.AsyncBaseTransport:
         """The transport, made when first asked for. Raises RegistryError (tls)."""
         key = (configuration, public_only)
         if key not in self._made:
-            self._made[key] = GuardedTransport(self._policy, configuration, public_only=public_only)
+            backend = GuardedBackend(self._policy, self._resolvers, public_only=public_only)
+            self._made[key] = GuardedTransport(backend, configuration)
         return self._made[key]
 
     async def __aenter__(self) -> Self:
@@ -103,3 +132,4 @@ class Transports:
         made, self._made = self._made, {}
         for transport in made.values():
             await transport.aclose()
+        self._resolvers.shutdown(wait=False, cancel_futures=True)

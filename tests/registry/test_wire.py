@@ -1,0 +1,119 @@
+"""What happens on the wire around one request: connections used again, and ways that lead from public to private."""
+
+import httpx
+import pytest
+
+from tests.registry.conftest import Setting, access, reference
+from tests.support import images as build
+from tests.support.registry import Fault, Registry
+from webhook.core.errors import RegistryError
+from webhook.registry.addresses import AddressPolicy
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.tls import Tls
+from webhook.registry.transport import Transports
+from webhook.registry.wire import Ask, Wire, keeps_secrets, media_type
+
+
+class Peer:
+    """A connection whose other end has this address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def get_extra_info(self, _: str) -> tuple[str, int]:
+        return (self._address, 443)
+
+
+class Internet(Transports):
+    """The wire of a test: addresses by host name, and which transport each request went over."""
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        super().__init__(AddressPolicy())
+        self._addresses = addresses
+        self.seen: list[tuple[str, bool]] = []
+
+    def of(self, configuration: Tls, *, public_only: bool = False) -> httpx.AsyncBaseTransport:
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.seen.append((request.url.host, public_only))
+            peer = {"network_stream": Peer(self._addresses[request.url.host])}
+            target = request.url.params.get("to")
+            headers = {"Location": target} if target else {}
+            return httpx.Response(
+                307 if target else 200, headers=headers, stream=httpx.ByteStream(b""), extensions=peer
+            )
+
+        return httpx.MockTransport(answer)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "public_only"),
+    [("8.8.8.8", "8.8.4.4", True), ("8.8.8.8", "10.0.0.1", True), ("10.0.0.1", "10.0.0.2", False)],
+)
+async def test_after_a_public_host_only_public_ones_are_connected_to(first: str, second: str, *, public_only: bool):
+    async with Internet({"a.example": first, "b.example": second}) as internet:
+        wire = Wire(internet, RegistryOptions(), Hooks())
+        reply = await wire.get(Ask("https://a.example/v2/?to=https://b.example/x", "*/*", 100))
+        assert internet.seen == [("a.example", False), ("b.example", public_only)]
+        assert reply.public == (first == "8.8.8.8")
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_no_fault(setting: Setting, registry: Registry):
+    registry.push("team/app", build.single("linux/amd64"), "1", "2")
+    images = setting.images()
+    await images.resolve(reference("reg.example/team/app:1"), access())
+    registry.faults = [Fault(close=True, times=1)]
+    assert (await images.resolve(reference("reg.example/team/app:2"), access())).root.body
+    assert len(registry.log) == 3
+
+
+async def test_a_new_connection_that_is_closed_is_one(setting: Setting, registry: Registry):
+    registry.push("team/app", build.single("linux/amd64"), "1")
+    registry.faults = [Fault(close=True, times=1)]
+    with pytest.raises(RegistryError):
+        await setting.images().resolve(reference("reg.example/team/app:1"), access())
+    assert len(registry.log) == 1
+
+
+async def test_no_cookie_is_kept(setting: Setting, registry: Registry):
+    registry.push("team/app", build.single("linux/amd64"), "1", "2")
+    registry.faults = [Fault(headers=[("Set-Cookie", "session=ann")])]
+    images = setting.images()
+    for tag in ("1", "2"):
+        await images.resolve(reference(f"reg.example/team/app:{tag}"), access())
+    assert not any("cookie" in asked.headers for asked in registry.log)
+
+
+async def test_the_environment_is_not_read(setting: Setting, registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    registry.push("team/app", build.single("linux/amd64"), "1")
+    assert (await setting.images().resolve(reference("reg.example/team/app:1"), access())).root.body
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("https://a.example/x", "https://a.example/y", True),
+        ("https://a.example/x", "https://a.example:443/y", True),
+        ("http://a.example/x", "https://a.example/y", True),
+        ("http://a.example:5000/x", "https://a.example:5000/y", False),
+        ("https://a.example/x", "https://a.example:444/y", False),
+        ("https://a.example/x", "https://b.a.example/y", False),
+        ("https://a.example/x", "https://b.example/y", False),
+    ],
+)
+def test_where_authorization_may_go(first: str, second: str, *, kept: bool):
+    assert keeps_secrets(httpx.URL(first), httpx.URL(second)) is kept
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("application/json", "application/json"),
+        ("Application/JSON ; charset=utf-8", "application/json"),
+        ("", ""),
+        (";", ""),
+    ],
+)
+def test_media_types(line: str, kind: str):
+    assert media_type({"Content-Type": line}) == kind
