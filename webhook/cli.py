@@ -7,12 +7,15 @@ line itself is wrong; 130 interrupted.
 import os
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Any, Final
 
 import click
 
 UNREADABLE: Final = 2
 INTERRUPTED: Final = 130
+DEBUG_VARIABLE: Final = "PODGATE_DEBUG"
+"""Set to anything: an internal error ends in Python's trace."""
 
 _CONFIG = click.option("--config", metavar="FILE", help="Settings; else what PODGATE_CONFIG names, else the defaults.")
 
@@ -41,7 +44,7 @@ def serve(config: str | None, nodes: str | None) -> None:
 @_CONFIG
 @click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests. [default: -]")
 @click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
-@click.option("--nodes", metavar="FILE", help="Nodes, as `kubectl get nodes -o yaml` prints them.")
+@click.option("--nodes", metavar="FILE", help="Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
 @click.option(
     "--target", "targets", multiple=True, metavar="PLATFORM[,...]", help="A node that is to be thought there."
 )
@@ -60,9 +63,11 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 
     if options["nodes"] and options["context"]:
         raise click.UsageError("--nodes and --context exclude each other")
-    if not options["files"] and sys.stdin.isatty():
+    if not options["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("name manifests with -f, or pipe them in")
     options["files"] = options["files"] or ("-",)
+    if (*options["files"], options["nodes"]).count("-") > 1:
+        raise click.UsageError("standard input (-) can be read only once")
     sys.exit(run_check(CheckRequest(**options), os.environ, sys.stdout))
 
 
@@ -82,19 +87,39 @@ def demo(images: tuple[str, ...], keep: bool) -> None:
 
 def main() -> None:
     """The console script: every error in one line, no traceback for what a user can mend."""
-    from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput  # noqa: PLC0415  # as above
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
+
+def _run() -> None:
+    from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput  # noqa: PLC0415  # as above
+    from webhook.report.lines import be_quiet, say  # noqa: PLC0415  # as above
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A file's name need not be text, and a terminal need not know every character.
+            stream.reconfigure(errors="backslashreplace")
     try:
         podgate.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(UNREADABLE)
     except (MalformedInput, ClusterUnavailable, CannotServe) as error:
-        click.echo(f"podgate: {error}", err=True)
+        say(str(error))
         sys.exit(UNREADABLE)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone; what is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        be_quiet(sys.stdout)
         sys.exit(0)
+    except OSError as error:  # results that cannot be written: the disk is full
+        say(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        be_quiet(sys.stdout)
+        sys.exit(UNREADABLE)
+    except Exception as error:  # a fault of podgate's own must not look like a denial (Python would exit with 1)
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        say(f"internal error: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1 for the trace")
+        sys.exit(UNREADABLE)

@@ -3,20 +3,17 @@
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 from webhook.app.parts import docker_config, registry_options
-from webhook.check import Reading, judge_all, parse_target, read_manifests, read_nodes, workloads
-from webhook.cluster.documents import located
+from webhook.check import Reading, doubt_about, judge_all, parse_target, read_manifests, read_nodes, sort_out
 from webhook.cluster.files import FileCluster
-from webhook.core.errors import MalformedObject
-from webhook.core.scheduling import Node
 from webhook.observability import logs
 from webhook.registry.resolver import RegistryImages
 from webhook.report.document import Checked, check_document
+from webhook.report.lines import be_quiet, say
 from webhook.report.table import print_table
 from webhook.service import Judge
 from webhook.settings import Settings, load_settings
@@ -37,19 +34,33 @@ class CheckRequest:
     strict: bool = False
 
 
-def run_check(request: CheckRequest, environment: Mapping[str, str], output: TextIO) -> int:
-    """`podgate check`: prints results to `output` and all else to standard error; returns the exit code."""
+def run_check(request: CheckRequest, environment: Mapping[str, str], output: TextIO | None) -> int:
+    """`podgate check`: prints results to `output` (None: it is closed) and all else to standard error.
+
+    Returns the exit code. Raises MalformedInput and ClusterUnavailable where nothing can be judged at all.
+    """
     settings = load_settings(request.config, environment)
     logs.set_up("error", "text")
     reading = read_manifests(request.files, recursive=request.recursive)
     checked = asyncio.run(_check(request, settings, reading, environment))
-    if request.output == "json":
-        output.write(json.dumps(check_document(checked), indent=2) + "\n")
-    else:
-        print_table(checked, output)
+    _print(request, checked, output)
     for line in (*reading.notes, *reading.problems):
-        print(f"podgate: {line}", file=sys.stderr)  # noqa: T201  # the command line's own voice
+        say(line)
     return _exit_code(request, reading, checked)
+
+
+def _print(request: CheckRequest, checked: Sequence[Checked], output: TextIO | None) -> None:
+    """Prints the results; that nobody reads them any more changes no exit code."""
+    if output is None:
+        return
+    try:
+        if request.output == "json":
+            output.write(json.dumps(check_document(checked), indent=2) + "\n")
+        else:
+            print_table(checked, output)
+        output.flush()
+    except BrokenPipeError:
+        be_quiet(output)
 
 
 def _exit_code(request: CheckRequest, reading: Reading, checked: Sequence[Checked]) -> int:
@@ -62,23 +73,25 @@ def _exit_code(request: CheckRequest, reading: Reading, checked: Sequence[Checke
 async def _check(
     request: CheckRequest, settings: Settings, reading: Reading, environment: Mapping[str, str]
 ) -> list[Checked]:
-    found = list(workloads(reading, request.namespace))
     async with contextlib.AsyncExitStack() as stack:
-        cluster = await _files_cluster(request, reading, stack)
+        cluster = await _cluster(request, reading, stack)
+        found = sort_out(reading, cluster, request.namespace or "default")
         options = registry_options(settings, docker_config(environment))
         images = await stack.enter_async_context(RegistryImages(options))
         return await judge_all(Judge(settings, images, cluster), found)
 
 
-async def _files_cluster(request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack) -> FileCluster:
-    """The documents as if they were in a cluster: before nodes of a file or of targets, else before a real cluster."""
-    nodes: list[Node] = [parse_target(text) for text in request.targets]
+async def _cluster(request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack) -> FileCluster:
+    """What stands in for a cluster: nodes of a file and of targets, else a real cluster, before it the documents."""
+    nodes = [parse_target(text) for text in request.targets]
+    reading.notes += [doubt for target in nodes if (doubt := doubt_about(target))]
     if request.nodes:
-        nodes += read_nodes(request.nodes)
-        if not nodes:
+        from_file = read_nodes(request.nodes)
+        if not from_file:
             reading.notes.append(f"{request.nodes}: no nodes in it")
+        nodes += from_file
     live = None
-    if request.context or not (request.nodes or request.targets):
+    if request.context or not (request.nodes or request.targets or reading.has_nodes):
         # Loaded only here: a check against files imports no Kubernetes client.
         from webhook.cluster.connection import connect  # noqa: PLC0415
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
@@ -87,12 +100,6 @@ async def _files_cluster(request: CheckRequest, reading: Reading, stack: context
         stack.push_async_callback(live.close)
         await live.start(watch=False)
     cluster = FileCluster(before=live, admitted=False)
-    for source, obj in reading.objects:
-        try:
-            with located(source):
-                cluster.add(obj, request.namespace)
-        except MalformedObject as error:
-            reading.problems.append(str(error))
     for node in nodes:
         cluster.add_node(node)
     return cluster

@@ -1,5 +1,6 @@
 """What `podgate check` shows people: a line for each object, and below it what is wrong with it."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
@@ -11,22 +12,27 @@ from webhook.report.document import Checked, summary
 
 _STYLES: Final = {"deny": "bold red", "warn": "yellow", "allow": "green", "skipped": "dim"}
 _INDENT: Final = "    "
+_NARROWEST: Final = 40
+"""Columns below which nothing is laid out any more: the terminal breaks lines by itself then."""
 
 
 def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
-    """Prints results to a stream; colours where it is a terminal and NO_COLOR is not set."""
+    """Prints results to a stream; colours where it is a terminal and NO_COLOR is not set.
+
+    A terminal gets texts laid out for its width; a pipe gets each line as it is, so that it can be searched.
+    """
     # Texts are laid out by podgate itself, and rich must neither wrap them nor read markup in them.
     console = Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    width = console.width if console.is_terminal else 0
     rows = [_row(one) for one in checked]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for one, row in zip(checked, rows, strict=True):
-        line = Text(row[0].ljust(widths[0]), style=_STYLES[row[0].strip()])
+        line = Text(row[0].ljust(widths[0]), style=_STYLES[row[0]])
         line.append(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip(), style="default")
         console.print(line)
-        for text in _details(one):
-            console.print(Text(f"{_INDENT}{text}"))
-    counts = summary(checked)
-    console.print(Text(", ".join(f"{count} {word}" for word, count in counts.items())))
+        for text in _details(one, width):
+            console.print(Text(text))
+    console.print(Text(", ".join(f"{count} {word}" for word, count in summary(checked).items())))
 
 
 def _row(one: Checked) -> tuple[str, str, str, str]:
@@ -38,6 +44,21 @@ def _row(one: Checked) -> tuple[str, str, str, str]:
     return word, name, reason, clean(one.source, 200)
 
 
-def _details(one: Checked) -> Iterable[str]:
+def _details(one: Checked, width: int) -> Iterable[str]:
+    """The messages, indented; within a width of 0 as they are."""
     for message in one.judgement.messages:
-        yield from message.splitlines()
+        for line in message.splitlines():
+            own = line[: len(line) - len(line.lstrip())]
+            if width < _NARROWEST or len(_INDENT) + len(line) <= width:
+                yield f"{_INDENT}{line}"
+                continue
+            first = _INDENT + own
+            # Names of images stay whole, so that they can be copied.
+            yield from textwrap.wrap(
+                line.strip(),
+                width,
+                initial_indent=first,
+                subsequent_indent=f"{first}  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )

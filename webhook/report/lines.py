@@ -1,0 +1,24 @@
+"""Lines on standard error, and streams whose reader has gone."""
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+
+def say(text: str) -> None:
+    """One line on standard error, in podgate's own voice.
+
+    Names of files and words of manifests may be in it: what a terminal would obey is shown as a question mark.
+    """
+    if sys.stderr is not None:  # closed by whoever started the process
+        line = "".join(character if character.isprintable() else "?" for character in " ".join(text.splitlines()))
+        with contextlib.suppress(OSError):  # nobody is left to be told
+            print(f"podgate: {line}", file=sys.stderr)  # noqa: T201  # the command line's own voice
+
+
+def be_quiet(stream: TextIO | None) -> None:
+    """Lets a stream whose reader has gone take what is still buffered: it must not raise again when Python ends."""
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError):  # it has no descriptor: then nothing is flushed at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
