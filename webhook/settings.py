@@ -166,13 +166,16 @@ class Log(_Tree):
 
 
 class Server(_Tree):
-    """Where `serve` listens. Ports 0: any free one (it is logged). The metrics port is plain HTTP and has no secret."""
+    """Where `serve` listens. Ports 0: any free one (it is logged). The metrics port is plain HTTP and has no secret.
+
+    `shutdown_delay` is how long reviews are served after SIGTERM, so that every API server is told first."""
 
     address: str = ""
     port: Annotated[int, Field(ge=0, le=65535)] = 8443
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     certificate_dir: str = "/etc/podgate/tls"
     max_body_bytes: Annotated[Bytes, Field(ge=1 << 20, le=1 << 27)] = 16 << 20
+    shutdown_delay: Annotated[Seconds, Field(ge=0, le=300)] = 10.0
 
 
 class Settings(_Tree):

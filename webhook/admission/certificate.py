@@ -1,7 +1,6 @@
 """The serving certificate: read from a folder as a Secret's volume shows it, and read again when it changes.
 
-The same SSLContext goes on being used: a connection that is open keeps its certificate, a new one gets the new one, and
-nothing is bound again.
+Nothing is bound again: a connection that is open keeps its certificate, a new one gets the new one.
 """
 
 import asyncio
@@ -22,38 +21,52 @@ logger = logging.getLogger("podgate.admission")
 
 
 class Certificate:
-    """tls.crt and tls.key of a folder. `not_after` is when the certificate ends, in seconds since 1970."""
+    """tls.crt and tls.key of a folder. `on_loaded` is told when the certificate ends, in seconds since 1970.
 
-    def __init__(self, folder: str, on_loaded: Callable[[float], None]) -> None:
+    `context` is what a server listens with, for good. It holds no certificate itself: each handshake is handed over to
+    the context of the pair loaded last. Loading a new pair into the same context would leave a pair of another kind
+    (RSA, ECDSA) in it, and OpenSSL would go on serving the old one to whom it suits better.
+    """
+
+    def __init__(self, folder: str, on_loaded: Callable[[float], None], poll_seconds: float = POLL_SECONDS) -> None:
         self._chain = Path(folder) / "tls.crt"
         self._key = Path(folder) / "tls.key"
         self._on_loaded = on_loaded
+        self._poll_seconds = poll_seconds
         self._seen: bytes = b""
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._current: ssl.SSLContext | None = None
+        self.context = _server_context()
+        self.context.sni_callback = self._hand_over
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a pair to serve with."""
+        return self._current is not None
 
     def load(self) -> None:
-        """Loads both files. Raises CannotServe, and then the context is as it was."""
+        """Loads both files. Raises CannotServe, and then the pair before goes on being served."""
         try:
             text = self._chain.read_bytes()
             key = self._key.read_bytes()
         except OSError as error:
             raise CannotServe(f"{error.filename}: {error.strerror}") from error
+        context = _server_context()
         try:
             leaf = x509.load_pem_x509_certificates(text)[0]
-            # Tried on a context of its own first: a key of another certificate must not take the good pair away.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
-            self.context.load_cert_chain(self._chain, self._key)
+            # An empty password, since OpenSSL would ask the terminal for that of an encrypted key.
+            context.load_cert_chain(self._chain, self._key, password="")
         except (ValueError, IndexError, ssl.SSLError, OSError) as error:
-            raise CannotServe(f"{self._chain}: not a certificate with its key ({type(error).__name__})") from error
+            problem = "not a PEM certificate with its key, not encrypted"
+            raise CannotServe(f"{self._chain}, {self._key.name}: {problem} ({_what(error)})") from error
+        self._current = context
         self._seen = text + key
         self._on_loaded(leaf.not_valid_after_utc.timestamp())
 
     async def watch(self) -> None:
         """Loads the files again whenever they change; a bad pair is logged, and the one before stays."""
-        refused: bytes = b""
+        refused: bytes | None = None
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._poll_seconds)
             now = await asyncio.to_thread(self._look)
             if now in (None, self._seen, refused):
                 continue
@@ -61,7 +74,7 @@ class Certificate:
                 self.load()
                 logger.info("the serving certificate was loaded again")
             except CannotServe as error:
-                refused = now or b""
+                refused = now
                 logger.warning("the serving certificate stays as it was: %s", error)
 
     def _look(self) -> bytes | None:
@@ -69,3 +82,19 @@ class Certificate:
             return self._chain.read_bytes() + self._key.read_bytes()
         except OSError:
             return None
+
+    def _hand_over(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        """Called by OpenSSL for each new connection, whether the client names a server or not."""
+        if self._current is not None:
+            connection.context = self._current
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _what(error: Exception) -> str:
+    """The kind of an error in a word: OpenSSL's reason where it gives one."""
+    return str(getattr(error, "reason", None) or type(error).__name__)

@@ -9,11 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import kopf
 
-from webhook.admission.reviews import Answer, Review, ReviewRequest
+from webhook.admission.reviews import API_VERSION, KIND, Answer, Review, ReviewRequest
 
 RESOURCES: Final = (
     ("", "v1", "pods"),
@@ -31,17 +32,20 @@ RESOURCES: Final = (
 
 _STUB_UID: Final = "podgate"
 """The uid of the stub object: constant, so that kopf's records are one record."""
+_STUBS: Final = 256
+"""Stubs that are kept: more than there are of resources, subresources and operations."""
 
 logger = logging.getLogger("podgate.admission")
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """A review on its way through kopf; `answer` is None until a handler has answered."""
+    """A review on its way through kopf. Until a handler has run both `answer` and `error` are None, then one is set."""
 
     request: ReviewRequest
     deadline: float
     answer: Answer | None = None
+    error: Exception | None = None
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("podgate_exchange")
@@ -53,7 +57,10 @@ def build_registry(review: Review) -> kopf.OperatorRegistry:
 
     async def validate(**_: object) -> None:
         exchange = _exchange.get()
-        exchange.answer = await review(exchange.request, exchange.deadline)
+        try:
+            exchange.answer = await review(exchange.request, exchange.deadline)
+        except Exception as error:  # noqa: BLE001  # carried past kopf, which would log it with its text and deny
+            exchange.error = error
 
     for group, version, plural in RESOURCES:
         # "*" is the resource itself and all of its subresources.
@@ -64,8 +71,8 @@ def build_registry(review: Review) -> kopf.OperatorRegistry:
 def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:
     """A review by kopf's dispatch function; what kopf has no handler for goes to `review` itself.
 
-    kopf turns an exception of a handler into a denial with code 500. None escapes `review`; should one, the exchange
-    has no answer, and the review is made again outside of kopf, where the server's last resort catches it.
+    kopf turns an exception of a handler into a denial with code 500; here it comes out of the review as it is, and ends
+    in the server's last resort.
     """
 
     async def reviewed(request: ReviewRequest, deadline: float) -> Answer:
@@ -73,10 +80,12 @@ def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:
         token = _exchange.set(exchange)
         try:
             await dispatch(stub(request))
-        except Exception:  # whatever kopf stumbles over (a resource without a handler), it decides nothing
+        except Exception:  # whatever kopf stumbles over (a resource it has not found), it decides nothing
             logger.debug("kopf did not dispatch a review of %s/%s", request.group, request.resource, exc_info=True)
         finally:
             _exchange.reset(token)
+        if exchange.error is not None:
+            raise exchange.error
         return exchange.answer if exchange.answer is not None else await review(request, deadline)
 
     return reviewed
@@ -84,15 +93,20 @@ def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:
 
 def stub(request: ReviewRequest) -> Mapping[str, Any]:
     """What kopf sees of a review: enough to choose a handler."""
-    body = {"metadata": {"uid": _STUB_UID, "name": "stub", "namespace": "stub"}}
+    return _stub(request.group, request.version, request.resource, request.subresource, request.operation)
+
+
+@lru_cache(_STUBS)
+def _stub(group: str, version: str, resource: str, subresource: str, operation: str) -> Mapping[str, Any]:
+    """The same object for the same words: kopf reads what it is given, and writes to copies."""
     payload: dict[str, Any] = {
         "uid": _STUB_UID,
-        "resource": {"group": request.group, "version": request.version, "resource": request.resource},
-        "operation": request.operation,
+        "resource": {"group": group, "version": version, "resource": resource},
+        "operation": operation,
         "userInfo": {},
-        "object": body,
+        "object": {"metadata": {"uid": _STUB_UID, "name": "stub", "namespace": "stub"}},
         "oldObject": None,
     }
-    if request.subresource:
-        payload["subResource"] = request.subresource
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": payload}
+    if subresource:
+        payload["subResource"] = subresource
+    return {"apiVersion": API_VERSION, "kind": KIND, "request": payload}

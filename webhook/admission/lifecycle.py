@@ -5,6 +5,7 @@ every API server. Then the open reviews end, and only then everything else is st
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 from typing import Final
@@ -13,7 +14,7 @@ from webhook.admission.reviews import Review
 from webhook.admission.server import AdmissionServer
 
 SERVING_SECONDS: Final = 10.0
-"""How long a stopping process goes on taking reviews, in seconds, so that every API server has been told."""
+"""How long a stopping process goes on taking reviews, so that every API server has been told."""
 
 logger = logging.getLogger("podgate.admission")
 
@@ -25,6 +26,7 @@ class Lifecycle:
         self._server = server
         self._serving_seconds = serving_seconds
         self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self.stopped = asyncio.Event()
 
     @property
@@ -33,28 +35,39 @@ class Lifecycle:
         return self._task is not None
 
     def own_signals(self) -> None:
-        """Takes SIGTERM and SIGINT over, from kopf too, which would cancel its tasks at once."""
+        """Takes SIGTERM and SIGINT over; again after kopf, which would cancel its tasks at once, has taken them."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop_soon)
 
     def stop(self) -> None:
-        """Begins to stop; a second signal changes nothing."""
+        """Begins to stop; a second call changes nothing."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._stop(), name="stop")
 
+    def stop_soon(self) -> None:
+        """As `stop`, but serves only what is open: Ctrl-C comes from a person, who waits."""
+        self._hurry.set()
+        self.stop()
+
     async def _stop(self) -> None:
-        logger.info("stopping: not ready any more, reviews are served for %.0f s", self._serving_seconds)
-        await asyncio.sleep(self._serving_seconds)
-        await self._server.drain()
+        if self._server.listening:
+            self._server.leave()
+            logger.info("stopping: not ready any more, reviews are served for %g s", self._serving_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._serving_seconds):
+                    await self._hurry.wait()
+            await self._server.drain()
+        logger.info("stopping: no review is open")
         self.stopped.set()
 
 
 async def serve_directly(server: AdmissionServer, lifecycle: Lifecycle, review: Review) -> None:
-    """Serves reviews without kopf, until the lifecycle has stopped: for `serve --nodes` and the demo."""
-    lifecycle.own_signals()
+    """Serves reviews without kopf, until the lifecycle has stopped: for `serve --nodes`. Raises CannotServe."""
+    if lifecycle.stopping:
+        return
     port = await server.start(review)
-    logger.info("listening on port %d", port)
+    logger.info("listening on port %d", port, extra={"port": port})
     try:
         await lifecycle.stopped.wait()
     finally:

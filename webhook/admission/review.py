@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from webhook.admission.reviews import Answer, ReviewRequest
+from webhook.admission.reviews import NOT_UNDERSTOOD, Answer, ReviewRequest
 from webhook.core import message
 from webhook.core.decision import Judgement
 from webhook.core.errors import MalformedInput
@@ -29,12 +29,27 @@ class Judging(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a Reviewer has to know beside the request.
+
+    known: whether nodes and namespaces have been listed. Until then nothing is judged: with half of the nodes, or
+    without the label that exempts a namespace, a denial would be wrong. quiet: the mode for namespaces that say nothing
+    has no warnings. unreadable: told of each object that does not have the form of its kind.
+    """
+
+    known: Callable[[], bool] = lambda: True
+    quiet: bool = False
+    unreadable: Callable[[], None] = lambda: None
+
+
 class Reviewer:
     """Answers reviews: `review` is what kopf's handlers and the server call."""
 
-    def __init__(self, judge: Judging, observer: Observer) -> None:
+    def __init__(self, judge: Judging, observer: Observer, surroundings: Surroundings | None = None) -> None:
         self._judge = judge
         self._observer = observer
+        self._surroundings = surroundings or Surroundings()
 
     async def review(self, request: ReviewRequest, deadline: float) -> Answer:
         """The answer to a request, by `deadline` (the event loop's time in seconds).
@@ -46,13 +61,31 @@ class Reviewer:
         try:
             asked = _asked(request, deadline)
         except MalformedInput as error:
-            warning = message.not_understood(str(error))
-            return Answer(warnings=(warning,), annotations={"decision": "allow", "reason": "not-understood"})
+            return self._not_understood(request, error)
         if asked is None:
             return Answer(annotations={"decision": "allow", "reason": "skipped"})
+        if not self._surroundings.known():
+            return self._too_early(request)
         judgement = await self._judge.judge(asked)
-        self._observer.decided(_observation(judgement, request, time.monotonic() - started))
+        self._observe(_observation(judgement, request, time.monotonic() - started))
         return answer_for(judgement)
+
+    def _not_understood(self, request: ReviewRequest, error: MalformedInput) -> Answer:
+        logger.warning("an object was let through unread: %s", message.clean(str(error)), extra={"uid": request.uid})
+        self._surroundings.unreadable()
+        return Answer(warnings=(message.not_understood(str(error)),), annotations=NOT_UNDERSTOOD)
+
+    def _too_early(self, request: ReviewRequest) -> Answer:
+        logger.warning("a review came before the nodes were listed", extra={"uid": request.uid})
+        annotations = {"decision": "warn", "reason": "undetermined"}
+        return Answer(warnings=() if self._surroundings.quiet else (message.too_early(),), annotations=annotations)
+
+    def _observe(self, observation: Observation) -> None:
+        """Tells of the decision; a fault there must not turn a denial into the last resort's admission."""
+        try:
+            self._observer.decided(observation)
+        except Exception:
+            logger.exception("a decision could not be counted or logged", extra={"uid": observation.uid})
 
 
 def answer_for(judgement: Judgement) -> Answer:

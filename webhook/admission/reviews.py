@@ -2,10 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
+
+NOT_UNDERSTOOD: Final[Mapping[str, str]] = MappingProxyType({"decision": "allow", "reason": "not-understood"})
+"""The audit annotations of a request that was let through since it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

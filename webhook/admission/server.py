@@ -8,8 +8,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,23 +15,36 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from webhook.admission.reviews import Answer, Review, parse_review, uid_of
+from webhook.admission.body import Unreadable, read_json
+from webhook.admission.reviews import NOT_UNDERSTOOD, Answer, Review, ReviewRequest, parse_review, uid_of
+from webhook.admission.times import LONGEST_TIMEOUT, Times, timeout_of, times_of
 from webhook.core import message
+from webhook.core.errors import CannotServe
 
-DEFAULT_TIMEOUT: Final = 10.0
-"""Seconds: what an API server gives a webhook whose configuration names no timeoutSeconds."""
-LONGEST_TIMEOUT: Final = 30.0
-"""Seconds: the most that timeoutSeconds may be."""
-BODY_TIMEOUT: Final = 10.0
-"""Seconds for a request's body to come in: an API server sends it at once."""
-GRACE: Final = 0.2
-"""Seconds between the deadline given to a review and the moment when the server answers without it."""
+BODY_SECONDS: Final = 10.0
+"""For a request's body to come in: an API server sends it at once."""
+KEEP_ALIVE_SECONDS: Final = 120.0
+"""An API server gives an idle connection up after 90 s. It has to be the first to do so: a POST that meets a closing
+connection is not sent again."""
+CLOSING_SECONDS: Final = 1.0
+"""For what is still being written when the server stops, after all reviews have ended."""
+BACKLOG: Final = 512
+"""Connections that may wait to be accepted: all API servers open many at once after a rolling restart."""
 
-_loads: Callable[[bytes], Any] = json.loads
+
+def _standard_dumps(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+_dumps: Callable[[Any], bytes] = _standard_dumps
 with contextlib.suppress(ImportError):  # without the extra `speed`
-    from orjson import loads as _loads
+    from orjson import dumps as _dumps
 
 logger = logging.getLogger("podgate.admission")
+
+
+def _nothing() -> None:
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,108 +57,154 @@ class ServerOptions:
     max_body_bytes: int
 
 
-class AdmissionServer:
-    """Serves reviews over HTTPS until it is stopped; new connections use whatever the context has loaded by then."""
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Told of each request that was let through without a check: since podgate failed, or could not read it."""
 
-    def __init__(self, options: ServerOptions, context: ssl.SSLContext, on_internal_error: Callable[[], None]) -> None:
+    internal_error: Callable[[], None] = _nothing
+    unreadable: Callable[[], None] = _nothing
+
+
+class AdmissionServer:
+    """Serves reviews over HTTPS until it is stopped; a new connection gets whatever certificate is loaded by then."""
+
+    def __init__(self, options: ServerOptions, context: ssl.SSLContext, counting: Counting | None = None) -> None:
         self._options = options
         self._context = context
-        self._on_internal_error = on_internal_error
-        self._runner: web.AppRunner | None = None
+        self._counting = counting or Counting()
+        self._runner: web.ServerRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._leaving = False
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def start(self, review: Review) -> int:
-        """Listens, and returns the port (settings may say 0: any free one)."""
-        app = web.Application(client_max_size=self._options.max_body_bytes)
+    @property
+    def listening(self) -> bool:
+        """Whether new connections are taken."""
+        return self._site is not None
 
-        async def handle(request: web.Request) -> web.Response:
+    async def start(self, review: Review) -> int:
+        """Listens, and returns the port (settings may say 0: any free one). Raises CannotServe."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self._handle(review, request)
 
-        app.router.add_route("*", "/{path:.*}", handle)
-        # The access log would write a line for each review beside podgate's own.
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self._options.address or None, self._options.port, ssl_context=self._context, backlog=512
-        )
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        # aiohttp's bare server: there is one handler for every path and method. Its access log would write a line for
+        # each review beside podgate's own.
+        server = web.Server(handle, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        runner = web.ServerRunner(server, shutdown_timeout=CLOSING_SECONDS)
+        await runner.setup()
+        options = self._options
+        address = options.address or None
+        site = web.TCPSite(runner, address, options.port, ssl_context=self._context, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise CannotServe(f"server.port: cannot listen on {address or '*'}:{options.port}: {error}") from error
+        self._runner, self._site = runner, site
+        return int(runner.addresses[0][1])
+
+    def leave(self) -> None:
+        """From now on every answer closes its connection, so that the next review goes to another replica."""
+        self._leaving = True
 
     async def drain(self, longest: float = LONGEST_TIMEOUT) -> None:
-        """Waits until no review is open, at most `longest` seconds."""
+        """Takes no further connection, and waits until no review is open, at most `longest` seconds."""
+        self.leave()
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
         try:
-            await asyncio.wait_for(self._idle.wait(), longest)
+            async with asyncio.timeout(longest):
+                await self._idle.wait()
         except TimeoutError:
             logger.warning("%d reviews were still open at the end", self._open)
 
     async def stop(self) -> None:
         """Closes the listener and the connections."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        runner, self._runner, self._site = self._runner, None, None
+        if runner is not None:
+            await runner.cleanup()
 
-    async def _handle(self, review: Review, request: web.Request) -> web.Response:
-        started = asyncio.get_running_loop().time()
+    async def _handle(self, review: Review, request: web.BaseRequest) -> web.Response:
         self._open += 1
         self._idle.clear()
         try:
-            uid, answer = await self._answer(review, request, started)
+            uid, answer = await self._answer(review, request)
+            response = web.Response(body=self._encoded(uid, answer), content_type="application/json")
+            if self._leaving:
+                response.force_close()
+            return response
         finally:
             self._open -= 1
             if self._open == 0:
                 self._idle.set()
-        return web.json_response(answer.review(uid))
 
-    async def _answer(self, review: Review, request: web.Request, started: float) -> tuple[str, Answer]:
+    async def _answer(self, review: Review, request: web.BaseRequest) -> tuple[str, Answer]:
+        started = asyncio.get_running_loop().time()
         uid = ""
         try:
-            body = await _body(request)
+            times = times_of(started, timeout_of(request.query.get("timeout", "")), self._options.margin)
+            until = min(started + BODY_SECONDS, times.answer_by)
+            body = await read_json(request.content, self._options.max_body_bytes, until)
             uid = uid_of(body)
             parsed = parse_review(body)
             if parsed is None:
-                return uid, _not_understood("the request is no AdmissionReview")
-            end = started + timeout_of(request.query.get("timeout", ""))
-            deadline = max(started, end - self._options.margin)
-            async with asyncio.timeout_at(min(end, deadline + GRACE)):
-                return uid, await review(parsed, deadline)
-        except web.HTTPRequestEntityTooLarge:
-            return uid, _not_understood("the request is larger than podgate reads")
-        except _NotJSON:
-            return uid, _not_understood("the request is not JSON")
+                raise Unreadable("the request is no AdmissionReview", uid)  # noqa: TRY301  # one way for all of these
+            return uid, await _in_time(review, parsed, times)
+        except Unreadable as error:
+            return error.uid, self._unreadable(error)
         except Exception as error:  # noqa: BLE001  # the last resort: no exception may become a refusal
             return uid, self._last_resort(uid, error)
 
+    def _encoded(self, uid: str, answer: Answer) -> bytes:
+        try:
+            return _dumps(answer.review(uid))
+        except Exception as error:  # noqa: BLE001  # as above; the standard encoder escapes what orjson refuses
+            return _standard_dumps(self._last_resort(uid, error).review(uid))
+
+    def _unreadable(self, error: Unreadable) -> Answer:
+        logger.warning("a request was let through unread: %s", error.problem, extra={"uid": error.uid})
+        _safely(self._counting.unreadable)
+        return Answer(warnings=(message.not_understood(error.problem),), annotations=NOT_UNDERSTOOD)
+
     def _last_resort(self, uid: str, error: Exception) -> Answer:
         logger.error("a review was let through without a check", exc_info=error, extra={"uid": uid})
-        self._on_internal_error()
+        _safely(self._counting.internal_error)
         return Answer(warnings=(message.last_resort(uid),), annotations={"decision": "allow", "reason": "error"})
 
 
-class _NotJSON(Exception):
-    """The body is not JSON."""
+async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answer:
+    """What the review answers. Raises what it raises, and TimeoutError where it has not answered by `answer_by`.
 
-
-async def _body(request: web.Request) -> Any:  # noqa: ANN401  # whatever JSON the client sent
-    async with asyncio.timeout(BODY_TIMEOUT):
-        text = await request.read()
-    try:
-        return _loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _NotJSON from error
-
-
-def _not_understood(problem: str) -> Answer:
-    return Answer(warnings=(message.not_understood(problem),), annotations={"decision": "allow", "reason": "error"})
-
-
-def timeout_of(text: str) -> float:
-    """Seconds of the `timeout` that the API server sends in the query (10s; metav1.Duration text), bounded.
-
-    Anything that is not understood counts as the API server's default.
+    The review is a task of its own: one that does not heed its cancellation must not hold the answer up.
     """
-    parts = re.fullmatch(r"(?:(\d{1,3})m)?(?:(\d{1,5}(?:\.\d{1,9})?)(ms|s))?", text, re.ASCII)
-    if not text or parts is None:
-        return DEFAULT_TIMEOUT
-    seconds = float(parts[2] or 0) * (0.001 if parts[3] == "ms" else 1.0) + 60.0 * int(parts[1] or 0)
-    return min(seconds, LONGEST_TIMEOUT) if seconds > 0 and math.isfinite(seconds) else DEFAULT_TIMEOUT
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(review(request, times.deadline))
+    try:
+        await asyncio.wait((task,), timeout=times.answer_by - loop.time())
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_forget)
+    if not task.done():
+        raise TimeoutError("the review has not ended in time")
+    if task.cancelled():
+        raise RuntimeError("the review was cancelled from inside")
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Answer]) -> None:
+    """Takes the outcome of a review that nobody waits for any more, else asyncio complains of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.debug("a review that was given up has failed", exc_info=error)
+
+
+def _safely(count: Callable[[], None]) -> None:
+    """Counts; a fault of the counter must not cost the answer."""
+    try:
+        count()
+    except Exception:
+        logger.exception("a request could not be counted")

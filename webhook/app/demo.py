@@ -81,4 +81,4 @@ def _demo_server(settings: Settings, folder: Path) -> tuple[AdmissionServer, ssl
     certificate = Certificate(str(folder), lambda _: None)
     certificate.load()
     trust = ssl.create_default_context(cadata=pair.authority.decode())
-    return AdmissionServer(server_options(settings), certificate.context, lambda: None), trust
+    return AdmissionServer(server_options(settings), certificate.context), trust

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from webhook.admission.certificate import Certificate
 from webhook.admission.lifecycle import Lifecycle, serve_directly
-from webhook.admission.review import Reviewer
-from webhook.admission.server import AdmissionServer, ServerOptions
+from webhook.admission.review import Reviewer, Surroundings
+from webhook.admission.server import AdmissionServer, Counting, ServerOptions
 from webhook.app.parts import registry_options
 from webhook.cluster.watched import WatchedFile
 from webhook.core.keyring import Keyring
@@ -23,6 +25,9 @@ from webhook.registry.resolver import RegistryImages
 from webhook.service import Judge
 from webhook.settings import Settings, load_settings
 
+if TYPE_CHECKING:  # at run time only where there is a cluster: see _cluster
+    from webhook.cluster.connection import Connection
+
 NODES_SHOWN_EVERY: Final = 5.0
 """Seconds between two looks at the nodes for the metric."""
 
@@ -34,7 +39,15 @@ def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, s
     settings = load_settings(config, environment)
     logs.set_up(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, nodes))
+        runner.run(_serve_to_the_end(settings, nodes))
+
+
+async def _serve_to_the_end(settings: Settings, nodes: str | None) -> None:
+    try:
+        await _serve(settings, nodes)
+    finally:
+        # The loop gives the signals back before the process has ended, and then a second SIGTERM would kill it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -51,42 +64,71 @@ async def _serve(settings: Settings, nodes: str | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         certificate = Certificate(settings.server.certificate_dir, metrics.show_certificate)
         certificate.load()
+        counting = Counting(metrics.internal_error, metrics.unreadable)
+        server = AdmissionServer(server_options(settings), certificate.context, counting)
+        lifecycle = Lifecycle(server, settings.server.shutdown_delay)
+        lifecycle.own_signals()
         images = await stack.enter_async_context(RegistryImages(registry_options(settings, Keyring()), hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
-        cluster, listed = await _cluster(nodes, stack)
-        reviewer = Reviewer(Judge(settings, images, cluster), Observers((metrics, logs.DecisionLog())))
-        server = AdmissionServer(server_options(settings), certificate.context, metrics.internal_error)
-        lifecycle = Lifecycle(server)
-        health = HealthServer(
-            metrics,
-            lambda: {"nodes-listed": listed(), "certificate-loaded": True, "not-stopping": not lifecycle.stopping},
-        )
+        source = await _source(nodes, stack)
+        surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
+        observers = Observers((metrics, logs.DecisionLog()))
+        reviewer = Reviewer(Judge(settings, images, source.cluster), observers, surroundings)
+
+        def ready() -> Mapping[str, bool]:
+            return {
+                "nodes-listed": source.listed(),
+                "certificate-loaded": certificate.loaded,
+                "serving": server.listening,
+                "not-stopping": not lifecycle.stopping,
+            }
+
+        health = HealthServer(metrics, ready)
         port = await health.start(settings.server.address, settings.server.metrics_port)
         stack.push_async_callback(health.stop)
-        logger.info("health and metrics on port %d", port)
-        _in_background(stack, certificate.watch(), show_nodes(metrics, cluster))
-        if nodes is not None:
+        logger.info("health and metrics on port %d", port, extra={"port": port})
+        _in_background(stack, certificate.watch(), show_nodes(metrics, source.cluster))
+        if source.connection is None:
             await serve_directly(server, lifecycle, reviewer.review)
         else:
-            from webhook.admission.through_kopf import serve_through_kopf  # noqa: PLC0415  # no kopf without a cluster
-
-            await serve_through_kopf(server, lifecycle, reviewer.review)
+            await _serve_in_cluster(server, lifecycle, reviewer, source.connection)
 
 
-async def _cluster(nodes: str | None, stack: contextlib.AsyncExitStack) -> tuple[Cluster, Callable[[], bool]]:
-    """Where nodes, namespaces and secrets come from, and whether they have been listed."""
+async def _serve_in_cluster(
+    server: AdmissionServer, lifecycle: Lifecycle, reviewer: Reviewer, connection: "Connection"
+) -> None:
+    from webhook.admission.through_kopf import Login, serve_through_kopf  # noqa: PLC0415  # no kopf without a cluster
+
+    async def log_in() -> Login:
+        return Login(connection.host, await connection.session())
+
+    await serve_through_kopf(server, lifecycle, reviewer.review, log_in)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where nodes, namespaces and secrets come from, and whether they have been listed. `connection` is None where
+    there is no cluster."""
+
+    cluster: Cluster
+    listed: Callable[[], bool]
+    connection: "Connection | None" = None
+
+
+async def _source(nodes: str | None, stack: contextlib.AsyncExitStack) -> _Source:
     if nodes is not None:
         watched = WatchedFile(nodes)
         watched.start()
         stack.push_async_callback(watched.close)
-        return watched, lambda: True
+        return _Source(watched, lambda: True)
     from webhook.cluster.connection import connect  # noqa: PLC0415  # no Kubernetes client without a cluster
     from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
-    live = LiveCluster(await connect())
+    connection = await connect()
+    live = LiveCluster(connection)
     stack.push_async_callback(live.close)
     await live.start(watch=True)
-    return live, lambda: live.listed
+    return _Source(live, lambda: live.listed, connection)
 
 
 def _in_background(stack: contextlib.AsyncExitStack, *endless: Coroutine[Any, Any, None]) -> None:

@@ -68,6 +68,21 @@ class Connection:
         """Close the connections."""
         await self._client.close()
 
+    async def session(self) -> aiohttp.ClientSession:
+        """A session of the caller's own, with the trust of this connection and credentials found anew: for kopf.
+
+        Raises ClusterUnavailable where no credentials can be had.
+        """
+        await self._load(self._client.configuration)
+        _method, _url, headers, _body, _post = await self._client.param_serialize(
+            "GET", "/", auth_settings=["BearerToken"]
+        )
+        rest = self._client.rest_client
+        # A connector of its own: kopf closes the session while others go on.
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=rest.ssl_context), headers=headers, proxy=rest.proxy
+        )
+
     async def get(self, path: str, query: Query = (), *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
         """Get one object or list, waiting `seconds` at most."""
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)

@@ -1,165 +1,132 @@
-"""The texts that people read: a denial with lines, a warning on one line. All wording of verdicts is in this module.
+"""The texts that people read: a denial with lines, a warning on one line.
 
 The API server drops a warning that has a line break without a word, and cuts the sum of all warnings at 4,096
-characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. Text that comes from users and registries is
-stripped of everything unprintable before it enters either.
+characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The words for single cases are in wording.py.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from textwrap import wrap
-from typing import Final
+from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
-from webhook.core.workload import Workload
+from webhook.core.text import NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
+from webhook.core.wording import elsewhere, end_of, error_text, mend_of
+from webhook.core.workload import ContainerRole, Workload
+
+__all__ = [
+    "Facts",
+    "clean",
+    "denial",
+    "error_text",
+    "last_resort",
+    "not_understood",
+    "platform_text",
+    "warnings",
+]
 
 WARNING_LIMIT: Final = 256
 """Characters of one warning; kubectl prints a warning on one line, and a longer one is hard to take in."""
 WARNINGS_LIMIT: Final = 8
 """Warnings of one answer; the last one counts the rest."""
-NODES_NAMED: Final = 3
-"""Nodes that are named before the others are counted."""
-WIDTH: Final = 80
-"""Columns of the terminal that a denial is laid out for."""
-_TEXT_LIMIT: Final = 120
-"""Characters of one foreign text (a name, a reference): the longest that leaves a line readable."""
+_IMAGES_SHOWN: Final = 5
+"""Images of a denial that are told in full: more do not fit on a terminal."""
+_PLACES_SHOWN: Final = 3
+"""Kinds of nodes that are told for each image of a denial, before the other nodes are counted."""
+_MENDS_SHOWN: Final = 3
+"""Pieces of advice beside the one about platforms."""
+_OFFERS_SHOWN: Final = 6
+"""Platforms of an image that are named in a denial; official images have up to eight."""
 
-_END: Final[dict[Why, str]] = {
-    "no-matching-entry": "the pull would be refused: no match for platform in manifest",
-    "config-mismatch": "the container would end in: exec format error",
-    "invalid-reference": "no kubelet would pull it: invalid reference",
-    "unsupported": "containerd 2.1 and later do not pull Docker schema 1",
-    "refused-by-kubelet": "the kubelet would refuse the pod: it is for another os",
-    "config-contradicted": "its config does not fit, though a manifest list of the registry says otherwise",
-    "platform-unknown": "it does not say which platform it is for",
-    "image-unresolved": "the image could not be looked up",
-    "matchers-disagree": "the node's container runtime is not known, and runtimes differ here",
-    "node-platform-unknown": "the node does not say which platform it is",
-    "not-pulled": "imagePullPolicy Never: the node runs what it has",
-    "short-name": "an unqualified name: CRI-O resolves it by the node's own configuration",
+_ROLES: Final[dict[ContainerRole, str]] = {
+    "container": "container",
+    "init": "init container",
+    "ephemeral": "ephemeral container",
+    "volume": "image volume",
 }
 
-_ERRORS: Final[dict[str, str]] = {
-    "not-found": "not found in the registry",
-    "unauthorized": "the registry wants credentials that none of the pull secrets has",
-    "denied": "the registry refuses access",
-    "rate-limited": "the registry limits the rate of requests",
-    "unavailable": "the registry cannot be reached or is failing",
-    "timeout": "the registry did not answer in time",
-    "tls": "the registry's certificate is not trusted",
-    "blocked-address": "the registry's address may not be connected to",
-    "blocked-host": "the registry is not among those that may be asked",
-    "too-large": "the registry sent more than a manifest may have",
-    "digest-mismatch": "what the registry sent does not have the digest asked for",
-    "malformed": "what the registry sent is not an image",
-    "unsupported": "the registry sent a format that is not supported",
-}
+_SHOWN: Final[dict[Reason, tuple[Verdict, ...]]] = {"undetermined": ("fails", "uncertain")}
+"""The verdicts that a message tells of; of all other reasons the failures alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a message speaks of. `remedy` is what narrows the pod to nodes that run it, empty where nothing does."""
+    """All that a message speaks of.
+
+    `remedy` is what narrows the pod to nodes that run it, empty where nothing does. `runtime_class`: what is known of
+    the RuntimeClass that a template names; `contradicted`: its node selector and the template's exclude each other.
+    """
 
     workload: Workload
     reason: Reason
     images: tuple[ImageFinding, ...]
     nodes: tuple[NodeFinding, ...]
     remedy: str = ""
+    runtime_class: Literal["known", "unknown", "contradicted"] = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The nodes of one platform on which an image ends in one way."""
+
+    verdict: Verdict
+    why: Why
+    platform: str
+    names: tuple[str, ...]
+
+    def where(self, most: int = NODES_NAMED) -> str:
+        return f"{name_some(self.names, most)} ({self.platform})" if self.names else f"a {self.platform} node"
 
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """One image on the nodes of one platform where it ends in the same way."""
+    """One image, the containers that have it, and where it fails (or may)."""
 
     image: ImageFinding
-    why: Why
-    platform: str
-    nodes: tuple[str, ...]
+    containers: tuple[ImageFinding, ...]
+    places: tuple[_Place, ...]
+
+    def end(self, place: _Place) -> str:
+        return end_of(place.why, self.image, place.platform)
+
+    def whose(self, most: int = TEXT_LIMIT) -> str:
+        first = self.containers[0]
+        who = f"{_ROLES[first.role]} {clean(first.container, most)}"
+        others = len(self.containers) - 1
+        return f"{who} and {others} more" if others else who
 
     @property
-    def where(self) -> str:
-        return f"{name_some(self.nodes)} ({self.platform})" if self.nodes else f"a {self.platform} node"
-
-    @property
-    def end(self) -> str:
-        if self.why == "image-unresolved" and self.image.error is not None:
-            return self.image.error[1]
-        if self.why == "config-mismatch" and not _same_os(self.image.platforms, self.platform):
-            return "the container could not be made: the image's config is for another os"
-        if self.why == "config-mismatch":
-            return f"{_END[self.why]} (by the image's config)"
-        return _END.get(self.why, self.why)
-
-
-def error_text(code: str, where: str = "") -> str:
-    """What a user is told of a fault: the meaning of its code, and where in the input it is; never an address."""
-    if code in ("invalid-reference", "bad-credentials"):
-        return clean(where) or code
-    return _ERRORS[code]
-
-
-def clean(text: str, limit: int = _TEXT_LIMIT) -> str:
-    """Foreign text made fit to print: nothing unprintable, at most `limit` characters, the end kept (tag, digest)."""
-    printable = "".join(character for character in text[: 4 * limit] if character.isprintable())
-    if len(text) <= 4 * limit and len(printable) <= limit:
-        return printable
-    tail = "".join(character for character in text[-2 * limit :] if character.isprintable())
-    return f"{printable[: limit // 2 - 2]}...{tail[-(limit // 2 - 1) :]}"
-
-
-def name_some(names: Sequence[str], most: int = NODES_NAMED) -> str:
-    """Up to `most` names, then a count of the others."""
-    shown = ", ".join(clean(name, 63) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def subject(workload: Workload) -> str:
-    """The object as kubectl names it."""
-    return f"{workload.kind} {clean(workload.name) or '(no name)'}"
+    def unfit(self) -> tuple[str, ...]:
+        """The platforms of nodes that the image does not fit."""
+        return tuple(one.platform for one in self.places if one.why in ("no-matching-entry", "config-mismatch"))
 
 
 def denial(facts: Facts) -> str:
     """The text of a denial: what was looked at, each image that fails and where, and what mends it."""
-    troubles = _troubles(facts, "fails")
-    total = len(facts.nodes)
-    nodes = "the platform it asks for" if _stand_ins(facts) else f"{_any_of(total)} it may be scheduled to"
-    if facts.reason == "mismatch" and any(finding.verdict != "fails" for finding in facts.nodes):
-        nodes = "some of the nodes it is to run on"
-    lines = [f"{subject(facts.workload)} cannot run on {nodes}."]
-    if facts.reason != "mismatch":
-        lines = [f"{subject(facts.workload)}: {_headline(facts)}."]
-        troubles = troubles or _troubles(facts, "uncertain")
-    for image, group in groupby(troubles, key=lambda trouble: trouble.image):
-        lines.append(f"- {_image(image)}")
-        lines += (f"  on {trouble.where}: {trouble.end}" for trouble in group)
-    lines.append(f"To mend it: {_remedy(facts, troubles)}.")
-    return "\n".join(_wrapped(lines))
+    troubles = _troubles(facts)
+    lines = [f"{subject(facts.workload)} {_headline(facts)}."]
+    for trouble in troubles[:_IMAGES_SHOWN]:
+        lines += _told(trouble)
+    if len(troubles) > _IMAGES_SHOWN:
+        lines.append(f"- and {len(troubles) - _IMAGES_SHOWN} more images like these")
+    lines += _notes(facts)
+    mends = _mends(facts, troubles)
+    if mends:
+        lines.append(f"To mend it: {mends}.")
+    return "\n".join(wrapped(lines))
 
 
 def warnings(facts: Facts) -> tuple[str, ...]:
-    """The warnings of an answer: one line for each image in trouble, at most WARNINGS_LIMIT of them."""
-    if facts.reason == "no-candidates":
-        return (_fitted(lambda most: f"{_opening(facts, most)}: {_headline(facts)}", WARNING_LIMIT),)
-    wanted: Verdict = "uncertain" if facts.reason == "undetermined" else "fails"
-    troubles = _troubles(facts, wanted)
-    lines = [_warning(facts, trouble) for trouble in _one_each(troubles)]
+    """The warnings of an answer: one line for each image in trouble and each doubt, at most WARNINGS_LIMIT of them."""
+    lines = [_warning(facts, trouble) for trouble in _troubles(facts)]
+    if not lines:
+        lines.append(_one_line(facts, lambda _: _headline(facts), _mends(facts, ())))
+    lines += (_one_line(facts, _constantly(note), "") for note in _notes(facts))
     if len(lines) <= WARNINGS_LIMIT:
         return tuple(lines)
     rest = len(lines) - WARNINGS_LIMIT + 1
-    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {rest} more images like these")
-
-
-def stale_warning(image: ImageFinding) -> str:
-    """Said where a remembered answer stands in for a registry that is down."""
-    return _fitted(
-        lambda most: (
-            f"podgate: image {clean(image.image, most)}: its registry cannot be reached; judged by what it said before"
-        ),
-        WARNING_LIMIT,
-    )
+    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {rest} more warnings like these")
 
 
 def last_resort(uid: str) -> str:
@@ -172,124 +139,150 @@ def not_understood(problem: str) -> str:
     return f"podgate: not checked, since it was not understood: {clean(problem, 180)}"
 
 
-def _warning(facts: Facts, trouble: _Trouble) -> str:
-    remedy = facts.remedy if facts.reason == "partial" else ""
-    mend = f"; add {remedy}" if remedy else ""
-
-    def text(most: int) -> str:
-        offers = f" (has {_offers(trouble.image, most)})" if trouble.image.platforms else ""
-        where = f"{name_some(trouble.nodes, 1 if most < 60 else NODES_NAMED)} ({trouble.platform})"
-        if not trouble.nodes:
-            where = f"a {trouble.platform} node"
-        doubt = "not known to run" if facts.reason == "undetermined" else "fails"
-        image = f"{clean(trouble.image.container, most)} {clean(trouble.image.image, most)}{offers}"
-        return f"{_opening(facts, most)}: {image} {doubt} on {where}: {trouble.end}{mend}"
-
-    return _fitted(text, WARNING_LIMIT)
-
-
-def _opening(facts: Facts, most: int) -> str:
-    return f"podgate: {facts.workload.kind} {clean(facts.workload.name, most) or '(no name)'}"
-
-
-def _fitted(text: Callable[[int], str], limit: int) -> str:
-    """The longest form of a text that fits: foreign parts are shortened first, the words of podgate last."""
-    for most in (_TEXT_LIMIT, 80, 59, 40, 24):
-        line = text(most)
-        if len(line) <= limit:
-            return line
-    return f"{line[: limit - 3]}..."
-
-
-def _troubles(facts: Facts, verdict: Verdict) -> list[_Trouble]:
-    """Where images fail (or are uncertain), in the order of the pod's images, nodes of one platform together."""
-    found: dict[tuple[int, Why, str], list[str]] = {}
-    for finding in facts.nodes:
-        platform = platform_text(finding.node.platform)
-        for position, outcome in enumerate(finding.outcomes):
-            if outcome.verdict == verdict:
-                names = found.setdefault((position, outcome.why, platform), [])
-                if finding.node.name is not None:
-                    names.append(finding.node.name)
-    ordered = sorted(found.items(), key=lambda item: item[0][0])
-    return [_Trouble(facts.images[at], why, platform, tuple(names)) for (at, why, platform), names in ordered]
-
-
-def _one_each(troubles: Iterable[_Trouble]) -> Iterable[_Trouble]:
-    """The first trouble of each image: a warning has room for one."""
-    for _, group in groupby(troubles, key=lambda trouble: trouble.image):
-        yield next(group)
+def subject(workload: Workload, most: int = TEXT_LIMIT) -> str:
+    """The object as kubectl names it."""
+    return f"{workload.kind} {clean(workload.name, most) or '(no name)'}"
 
 
 def platform_text(platform: Platform | None) -> str:
     """A node's platform for people."""
-    return "platform unknown" if platform is None else format_platform(platform)
-
-
-def _image(image: ImageFinding) -> str:
-    """Container, image, and what the image offers."""
-    if image.platforms:
-        return f'container "{clean(image.container)}": image {clean(image.image)} is for {_offers(image, _TEXT_LIMIT)}'
-    return f'container "{clean(image.container)}": image {clean(image.image)}'
-
-
-def _offers(image: ImageFinding, most: int) -> str:
-    shown = 6 if most >= _TEXT_LIMIT else 2
-    return name_some(image.platforms, shown)
+    return "platform unknown" if platform is None else clean(format_platform(platform), 63)
 
 
 def _headline(facts: Facts) -> str:
+    """What becomes of the object as a whole: the predicate of a sentence about it."""
     if facts.reason == "no-candidates":
-        return (
-            "no node, existing or declared, takes this pod, and it names no architecture; its images were not checked"
-        )
-    if facts.reason == "partial":
-        return "cannot run on some of the nodes that it may be scheduled to"
-    return "not known to run on any node that it may be scheduled to"
-
-
-def _remedy(facts: Facts, troubles: Sequence[_Trouble]) -> str:
-    if facts.reason == "no-candidates":
-        return "check nodeSelector, affinity and tolerations, or declare the nodes that are to come in the settings"
+        return f"was not checked: {_no_candidates(facts)}"
+    nodes = _nodes_it_has(facts)
     if facts.reason == "undetermined":
-        return "see that the registry can be reached and the pull secrets are right, then try again"
-    whys = {trouble.why for trouble in troubles}
-    if whys == {"invalid-reference"}:
-        return "correct the image reference"
-    if whys == {"refused-by-kubelet"}:
-        return "make spec.os.name, the label kubernetes.io/os and the node selector agree"
+        return f"is not known to run on {nodes}"
+    failing = sum(finding.verdict == "fails" for finding in facts.nodes)
+    if failing == len(facts.nodes):
+        return f"cannot run on {nodes}"
+    return f"cannot run on {failing} of the {len(facts.nodes)} nodes {_relation(facts.workload)}"
+
+
+def _nodes_it_has(facts: Facts) -> str:
+    total = len(facts.nodes)
+    if facts.workload.constraints.node_name:
+        return "the node it is bound to"
+    if all(finding.node.name is None for finding in facts.nodes):
+        return "the platform it asks for" if total == 1 else f"any of the {total} platforms it asks for"
+    return f"{'the only node' if total == 1 else f'any of the {total} nodes'} {_relation(facts.workload)}"
+
+
+def _relation(workload: Workload) -> str:
+    return "it is to run on" if workload.kind == "DaemonSet" else "it may be scheduled to"
+
+
+def _no_candidates(facts: Facts) -> str:
+    constraints = facts.workload.constraints
+    if facts.runtime_class == "contradicted":
+        name = clean(constraints.runtime_class, 63)
+        return f"its node selector and that of its RuntimeClass {name} exclude each other"
+    if constraints.node_name:
+        return f"its node {clean(constraints.node_name, 63)} is not known"
+    return "no node, existing or declared, takes it, and it demands no architecture"
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    """Doubts about what the decision rests on."""
+    if facts.runtime_class == "unknown":
+        name = clean(facts.workload.constraints.runtime_class, 63)
+        yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
+    for image in dict.fromkeys(clean(image.image) for image in facts.images if image.stale):
+        yield f"the registry of {image} cannot be reached: judged by what it said before"
+
+
+def _told(trouble: _Trouble) -> Iterator[str]:
+    """An image in a denial: whose it is and what it offers, and below it where it ends how."""
+    image = trouble.image
+    offers = f" is for {name_some(image.platforms, _OFFERS_SHOWN)}" if image.platforms else ""
+    yield f"- {trouble.whose()}: image {clean(image.image)}{offers}"
+    for place in trouble.places[:_PLACES_SHOWN]:
+        yield f"  on {place.where()}: {trouble.end(place)}"
+    rest = sum(max(1, len(place.names)) for place in trouble.places[_PLACES_SHOWN:])
+    if rest:
+        yield f"  and on {rest} more nodes"
+
+
+def _warning(facts: Facts, trouble: _Trouble) -> str:
+    place = trouble.places[0]
+    rest = sum(max(1, len(one.names)) for one in trouble.places[1:])
+    verb = "fails on" if place.verdict == "fails" else "may not run on"
+
+    def text(most: int) -> str:
+        image = trouble.image
+        offers = f" ({name_some(image.platforms, 3 if most > 40 else 1)})" if image.platforms else ""
+        where = place.where(NODES_NAMED if most > 60 else 1) + (f" and {rest} more nodes" if rest else "")
+        named = f"{trouble.whose(most)}: {clean(image.image, most)}{offers}"
+        return f"{named} {verb} {where}: {trouble.end(place)}"
+
+    return _one_line(facts, text, _mends(facts, [trouble]))
+
+
+def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
+    """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
+    forms = (
+        f"podgate: {subject(facts.workload, most)}: {text(most)}{'; ' if advice else ''}{advice}"
+        for advice in dict.fromkeys((mends, ""))
+        for most in (TEXT_LIMIT, 80, 56, 40, 24)
+    )
+    return fitted(forms, WARNING_LIMIT)
+
+
+def _constantly(text: str) -> Callable[[int], str]:
+    return lambda _: text
+
+
+def _mends(facts: Facts, troubles: Sequence[_Trouble]) -> str:
+    """What to do about it, most telling first."""
+    if facts.reason == "no-candidates":
+        return _mend_candidates(facts)
+    wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
+    alone = (mend_of(place.why, each.image, place.platform) for each in troubles for place in each.places)
+    fitting = [_mend_fit(facts, troubles, wanted)] if wanted else []
+    return "; ".join([*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]])
+
+
+def _mend_candidates(facts: Facts) -> str:
+    if facts.runtime_class == "contradicted":
+        return "make the two agree"
+    if facts.workload.constraints.node_name:
+        return "check spec.nodeName"
+    return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
+
+
+def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str]) -> str:
+    """What mends images that do not fit nodes: other nodes, or other images."""
+    unfit = [trouble for trouble in troubles if trouble.unfit]
+    build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too"
     if facts.remedy:
-        return f"add {facts.remedy}, or build the image for {_wanted(troubles)} too"
-    offered = _common(troubles)
-    elsewhere = f", or send the pod to {offered} nodes (nodeSelector kubernetes.io/arch)" if offered else ""
-    return f"build the image for {_wanted(troubles)} too{elsewhere}"
+        return f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}, or {build}"
+    offers = [set(trouble.image.platforms) for trouble in unfit]
+    instead = elsewhere(facts.workload.constraints, sorted(set.intersection(*offers)), wanted)
+    return f"{build}, or {instead}" if instead else build
 
 
-def _wanted(troubles: Sequence[_Trouble]) -> str:
-    return name_some(tuple(dict.fromkeys(trouble.platform for trouble in troubles)), 4)
+def _troubles(facts: Facts) -> list[_Trouble]:
+    """The images in trouble, in the order of the pod; containers of one image that fares the same are together."""
+    shown = _SHOWN.get(facts.reason, ("fails",))
+    found: dict[tuple[str, tuple[str, ...], object, tuple[_Place, ...]], list[ImageFinding]] = {}
+    for position, image in enumerate(facts.images):
+        places = tuple(_places(facts.nodes, position, shown))
+        if places:
+            found.setdefault((image.image, image.platforms, image.error, places), []).append(image)
+    return [_Trouble(same[0], tuple(same), key[-1]) for key, same in found.items()]
 
 
-def _common(troubles: Sequence[_Trouble]) -> str:
-    """Platforms that every failing image offers, as text; empty where there is none."""
-    offers = [set(trouble.image.platforms) for trouble in troubles]
-    both = sorted(set.intersection(*offers)) if offers else []
-    return name_some(both, 2)
-
-
-def _any_of(total: int) -> str:
-    return "the only node" if total == 1 else f"any of the {total} nodes"
-
-
-def _stand_ins(facts: Facts) -> bool:
-    return all(finding.node.name is None for finding in facts.nodes)
-
-
-def _same_os(platforms: Sequence[str], platform: str) -> bool:
-    return any(text.partition("/")[0] == platform.partition("/")[0] for text in platforms)
-
-
-def _wrapped(lines: Iterable[str]) -> Iterable[str]:
-    """Lines of a terminal's width; a long name stays whole, so that it can be copied."""
-    for line in lines:
-        indent = " " * (len(line) - len(line.lstrip()) + 2)
-        yield from wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+def _places(nodes: Iterable[NodeFinding], position: int, shown: Sequence[Verdict]) -> Iterator[_Place]:
+    """Where an image is in trouble, nodes of one platform together, in the order of the nodes."""
+    found: dict[tuple[Verdict, Why, str], list[str]] = {}
+    for finding in nodes:
+        outcome = finding.outcomes[position]
+        if outcome.verdict in shown:
+            names = found.setdefault((outcome.verdict, outcome.why, platform_text(finding.node.platform)), [])
+            if finding.node.name is not None:
+                names.append(finding.node.name)
+    for (verdict, why, platform), names in found.items():
+        yield _Place(verdict, why, platform, tuple(names))

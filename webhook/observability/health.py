@@ -6,12 +6,15 @@ from typing import Final
 
 from aiohttp import web
 
+from webhook.core.errors import CannotServe
 from webhook.observability.metrics import Metrics
 
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_CLOSING_SECONDS: Final = 1.0
+"""For answers that are being written when the process ends."""
 
 Checks = Callable[[], Mapping[str, bool]]
-"""What readiness waits for, by name: nodes listed, certificate loaded, not stopping."""
+"""What readiness waits for, by name: nodes listed, certificate loaded, serving, not stopping."""
 
 
 class HealthServer:
@@ -23,15 +26,20 @@ class HealthServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: str, port: int) -> int:
-        """Listens, and returns the port."""
+        """Listens, and returns the port. Raises CannotServe."""
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show)
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, address or None, port).start()
-        return int(self._runner.addresses[0][1])
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, address or None, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise CannotServe(f"server.metricsPort: cannot listen on {address or '*'}:{port}: {error}") from error
+        self._runner = runner
+        return int(runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Closes the port."""

@@ -1,24 +1,69 @@
-"""Logs: one JSON object a line on standard error, and one line for each decision."""
+"""Logs: one JSON object a line on standard error, and one line for each decision. Never a secret.
+
+Of an exception that is not one of podgate's own a line holds the kind and the way through the code, not the text: the
+text of a foreign exception may quote what it stumbled over, and that may be a secret.
+"""
 
 import json
 import logging
 import sys
 import time
-from typing import Any, Final
+import traceback
+from types import TracebackType
+from typing import Any, Final, TypeAlias
 
+from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput, RegistryError
 from webhook.core.message import clean
 from webhook.ports import Observation
 
 LIBRARIES: Final = ("kopf", "httpx", "httpcore", "aiohttp", "asyncio", "hpack", "urllib3", "kubernetes")
 """Libraries whose own lines could hold headers or URLs: they are heard from warnings on, whatever the level."""
+OWN: Final = ("podgate", "webhook")
+"""The roots of podgate's own loggers."""
 
-_TAKEN: Final = frozenset(vars(logging.makeLogRecord({})))
+_TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SPEAKING: Final = (CannotServe, ClusterUnavailable, MalformedInput, RegistryError)
+"""Exceptions whose text is made for people, and so holds no secret."""
+_LINKS: Final = 8
+"""Exceptions of a chain (raise ... from ...) that are told."""
+
+_ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 decisions = logging.getLogger("podgate.decisions")
 
 
-class JSONFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, and whatever `extra` was given."""
+def told(error: BaseException) -> str:
+    """An exception and its causes: kind, and file, line and function of each frame; the text only of podgate's own."""
+    parts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(parts) < _LINKS:
+        text = f": {clean(str(link), 500)}" if isinstance(link, _SPEAKING) else ""
+        frames = [f"  {at.filename}:{at.lineno} in {at.name}" for at in traceback.extract_tb(link.__traceback__)]
+        parts.append("\n".join([f"{type(link).__module__}.{type(link).__qualname__}{text}", *frames]))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\ncaused by ".join(parts)
+
+
+class _Discreet(logging.Formatter):
+    """Tells exceptions without the text of foreign ones."""
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802  # the library's name
+        """The exception of a record, as `told` tells it."""
+        return "" if ei[1] is None else told(ei[1])
+
+
+class TextFormatter(_Discreet):
+    """A record as a line for a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+class JSONFormatter(_Discreet):
+    """A record as one JSON object: time, level, logger, message, and what podgate's own loggers gave as `extra`.
+
+    What libraries give as `extra` is left out: kopf gives its whole settings.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -28,10 +73,11 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _TAKEN and key != "message"}
+        if record.name.partition(".")[0] in OWN:
+            line = {key: value for key, value in vars(record).items() if key not in _TAKEN} | line
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(line, default=repr)
 
 
 class DecisionLog:
@@ -52,11 +98,11 @@ class DecisionLog:
                 "uid": observation.uid,
                 "kind": workload.kind,
                 "namespace": workload.namespace,
-                "name_of_object": workload.name,
+                "object": workload.name,
                 "decision": judgement.decision,
                 "reason": judgement.reason,
                 "mode": judgement.mode,
-                "dry_run": observation.dry_run,
+                "dryRun": observation.dry_run,
                 "why": list(observation.why),
                 "seconds": round(observation.seconds, 6),
             },
@@ -66,11 +112,11 @@ class DecisionLog:
 def set_up(level: str, form: str) -> None:
     """Sends all logging to standard error in the form that settings ask for (json or text)."""
     handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JSONFormatter() if form == "json" else text)
+    handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("podgate").setLevel(level.upper())
+    for name in OWN:
+        logging.getLogger(name).setLevel(level.upper())
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,15 +1,29 @@
 """Metrics: names and labels as docs/metrics.md lists them. No label takes an unbounded value."""
 
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from webhook.core.scheduling import Node
 from webhook.ports import Observation
 
 HOSTS_LIMIT: Final = 100
 """Registry hosts that get a label of their own; further ones, which anybody can name in a pod, are `other`."""
+SHAPES_LIMIT: Final = 100
+"""Platforms with runtimes that get labels of their own; a node says of itself which it is. The rest is `other`."""
+OTHER: Final = "other"
+"""The label's value for what is beyond a limit."""
+
+_CODES: Final = frozenset(str(status.value) for status in HTTPStatus)
 
 _DECISION_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -19,6 +33,8 @@ class Metrics:
     """All of podgate's metrics in one registry of their own, so that several can live in one process (tests, demo)."""
 
     def __init__(self) -> None:
+        # A time series `..._created` beside every counter is of use to OpenMetrics alone, which is not spoken here.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
         self.registry = CollectorRegistry()
         self._hosts: set[str] = set()
         self._shapes: set[tuple[str, str]] = set()
@@ -42,9 +58,14 @@ class Metrics:
             "Reviews that were let through without a check, since podgate itself failed.",
             registry=self.registry,
         )
+        self._unreadable = Counter(
+            "podgate_unreadable_reviews_total",
+            "Reviews that were let through without a check, since they could not be read.",
+            registry=self.registry,
+        )
         self._requests = Counter(
             "podgate_registry_requests_total",
-            "Requests to registries, by status (error: no answer).",
+            "Requests to registries, by HTTP status, or by what went wrong where there was no answer.",
             ["host", "method", "code"],
             registry=self.registry,
         )
@@ -76,15 +97,21 @@ class Metrics:
         """Counts a review that was let through without a check."""
         self._errors.inc()
 
+    def unreadable(self) -> None:
+        """Counts a review that was let through without a check, since it could not be read."""
+        self._unreadable.inc()
+
     def requested(self, host: str, method: str, code: str, seconds: float) -> None:
-        """Counts a request to a registry."""
+        """Counts a request to a registry; `code` is its status, or podgate's word for the fault."""
         if host not in self._hosts and len(self._hosts) < HOSTS_LIMIT:
             self._hosts.add(host)
-        self._requests.labels(host if host in self._hosts else "other", method, code).inc()
+        if code.isdecimal() and code not in _CODES:
+            code = OTHER  # a registry may answer with any three digits
+        self._requests.labels(host if host in self._hosts else OTHER, method, code).inc()
         self._request_seconds.observe(seconds)
 
     def looked_up(self, cache: str, result: str) -> None:
-        """Counts a look-up in a cache (hit, miss, stale)."""
+        """Counts a look-up in a cache (hit, miss), or what was thrown out of it (evicted)."""
         self._lookups.labels(cache, result).inc()
 
     def measure_cache(self, size: Callable[[], float]) -> None:
@@ -94,12 +121,17 @@ class Metrics:
 
     def show_nodes(self, nodes: Sequence[Node], shape: Callable[[Node], tuple[str, str]]) -> None:
         """Shows how many nodes there are of each platform and runtime."""
-        counts: dict[tuple[str, str], int] = dict.fromkeys(self._shapes, 0)
+        counts: dict[tuple[str, str], int] = {}
         for node in nodes:
-            counts[shape(node)] = counts.get(shape(node), 0) + 1
+            labels = shape(node)
+            if labels not in counts and len(counts) >= SHAPES_LIMIT:
+                labels = (OTHER, OTHER)
+            counts[labels] = counts.get(labels, 0) + 1
+        for gone in self._shapes - counts.keys():
+            self._nodes.remove(*gone)
         self._shapes = set(counts)
-        for (platform, runtime), count in counts.items():
-            self._nodes.labels(platform, runtime).set(count)
+        for labels, count in counts.items():
+            self._nodes.labels(*labels).set(count)
 
     def show_certificate(self, not_after: float) -> None:
         """Shows when the serving certificate ends (seconds since 1970)."""
