@@ -124,7 +124,7 @@ async def _operate(webhook: _WebhookServer, lifecycle: Lifecycle, review: Review
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=_settings(webhook),
-        # By itself kopf would look up the user's name, which a container's user need not have, and ask DNS for the host.
+        # By itself kopf would look up the user's name, which a container need not have, and ask DNS for the host's.
         identity="podgate",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         clusterwide=True,
         standalone=True,

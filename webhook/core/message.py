@@ -134,6 +134,11 @@ def last_resort(uid: str) -> str:
     return f"podgate: internal error, request {clean(uid, 64) or '(no uid)'} was let through without a check"
 
 
+def too_early() -> str:
+    """Said where a review comes before the first list of the nodes is complete."""
+    return "podgate: not checked, since the nodes of the cluster are not known yet"
+
+
 def not_understood(problem: str) -> str:
     """Said where an object cannot be read the way its kind says."""
     return f"podgate: not checked, since it was not understood: {clean(problem, 180)}"
