@@ -306,6 +306,16 @@ async def test_watches_that_end_at_once_are_asked_for_with_pauses(server: ApiSer
         assert server.count("watch nodes") <= 8
 
 
+async def test_a_watch_that_never_says_anything_is_begun_with_a_list(server: ApiServer) -> None:
+    """A real server holds a watch from a version that it has not reached, and is silent (seen with 1.37)."""
+    async with followed(server, Pace(quiet=0.2, first_delay=0.01)) as cluster:
+        await until(lambda: server.watching == 2)
+        server.raw("nodes", json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "999"}}}))
+        await until(lambda: "watch nodes 999" in server.requests)
+        server.put("nodes", node("d"))
+        await until(lambda: len(cluster.nodes()) == 4)
+
+
 async def test_one_shot_lists_without_watching(server: ApiServer) -> None:
     cluster = LiveCluster(await connection_to(server))
     await cluster.start(watch=False)

@@ -41,8 +41,9 @@ class Pace:
 
     page: objects in an answer, so that never more than these are held whole. watch: after how long a watch is asked to
     end (up to a fifth less, so that replicas do not come back at once). quiet: a watch that says nothing for so long is
-    taken for broken; bookmarks come about once a minute. first_delay, longest_delay: the pause after the first failure,
-    which doubles with each further one, up to the longest; half of it is random.
+    taken for broken, and one that never said anything is begun with a new list; bookmarks come about once a minute.
+    first_delay, longest_delay: the pause after the first failure, which doubles with each further one, up to the
+    longest; half of it is random.
     """
 
     page: int = 100
@@ -117,7 +118,7 @@ class Reflector(Generic[T]):
                 _log.info("The watch of %s begins anew: %s", self._resource.noun, error)
             except ClusterUnavailable as error:
                 # Where only the way was broken, the watch goes on from where it was; any other answer may mean that
-                # the server does not know the version (etcd restored from a backup, for one).
+                # the server has something against the version.
                 self._fail(relist=error.status not in (None, 401, 403, 429))
                 pause = error.retry_after
                 _log.warning("Cannot watch %s, the last known state stays: %s", self._resource.noun, error)
@@ -145,12 +146,19 @@ class Reflector(Generic[T]):
             ("timeoutSeconds", str(max(1, round(self._pace.watch * random.uniform(0.8, 1.0))))),  # noqa: S311 - as above
         ]
         clock = asyncio.get_running_loop().time
-        begun = clock()
-        async with self._connection.lines(self._resource.path, query, quiet=self._pace.quiet) as lines:
-            async for line in lines:
-                self._take_event(line)
-                # Thousands of events may lie ready at once; reviews are answered between them.
-                await asyncio.sleep(0)
+        begun, silent = clock(), True
+        try:
+            async with self._connection.lines(self._resource.path, query, quiet=self._pace.quiet) as lines:
+                async for line in lines:
+                    silent = False
+                    self._take_event(line)
+                    # Thousands of events may lie ready at once; reviews are answered between them.
+                    await asyncio.sleep(0)
+        finally:
+            # A server that does not know the version yet (etcd restored from a backup) says nothing at all, not even by
+            # a bookmark, until it has come so far, and that may be never.
+            if silent and clock() - begun >= self._pace.quiet:
+                self._version = ""
         # A server that ends each watch at once must not be asked again and again without a pause.
         self._failures = 0 if clock() - begun >= self._pace.first_delay else self._failures + 1
 
