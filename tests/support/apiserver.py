@@ -132,6 +132,27 @@ class ApiServer:
             return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
         return await self._watch(request, plural) if watch else self._list(request, plural)
 
+    async def discover(self, request: web.Request) -> web.StreamResponse:
+        """Tell which groups, versions and resources there are. A fault of "discover" is for any of these paths."""
+        self.requests.append(f"discover {request.path}")
+        await self.gate.wait()
+        if faults := self.faults.get("discover"):
+            fault = faults.pop(0)
+            return _status(fault.status, fault.message, fault.headers)
+        if self.token and request.headers.get("Authorization", "").lower() != f"bearer {self.token}".lower():
+            return _status(401, "Unauthorized")
+        version, group = {"groupVersion": "", "version": "v1"}, request.match_info.get("group", "")
+        if request.path == "/api":
+            return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+        if request.path == "/apis":
+            groups = [{"name": name, "versions": [version], "preferredVersion": version} for name in GROUPS if name]
+            return web.json_response({"kind": "APIGroupList", "groups": groups})
+        resources = [
+            {"name": name, "kind": kind, "singularName": kind.lower(), "namespaced": True, "verbs": ["create"]}
+            for name, kind in (each.split() for each in GROUPS.get(group, ()))
+        ]
+        return web.json_response({"kind": "APIResourceList", "resources": resources})
+
     def _list(self, request: web.Request, plural: str) -> web.Response:
         limit = int(request.query.get("limit", "0"))
         self.limits.append(limit)
@@ -208,6 +229,8 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     """Run an API server, on a free port of loopback unless one is given."""
     server = server or ApiServer()
     app = web.Application()
+    for path in ("/api", "/api/v1", "/apis", "/apis/{group}/v1"):
+        app.router.add_get(path, server.discover)
     app.router.add_get("/api/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
