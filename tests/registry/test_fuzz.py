@@ -77,7 +77,7 @@ faults = st.builds(
     Fault,
     at=st.sampled_from(["*", "/token", "/v2/*"]),
     authorized=st.sampled_from([None, True, False]),
-    status=st.sampled_from([None, 100, 199, 200, 204, 206, 301, 304, 307, 401, 403, 404, 416, 429, 500, 599, 999]),
+    status=st.sampled_from([None, 100, 101, 199, 200, 204, 206, 301, 304, 307, 401, 403, 404, 416, 429, 500, 599, 999]),
     headers=headers,
     body=st.none() | body,
     gzip=st.booleans(),

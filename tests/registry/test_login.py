@@ -275,6 +275,14 @@ async def test_the_same_credential_in_another_secret_is_the_same(private: Regist
     assert len(private.log) == before
 
 
+@SCHEMES
+async def test_a_credential_that_is_there_twice_is_tried_once(private: Registry, images: RegistryImages, scheme: str):
+    assert private.auth is not None
+    private.auth.scheme = scheme
+    await failure(images, access("ann:wrong", "ann:wrong"))
+    assert len([asked for asked in private.log if asked.authorization == basic("ann:wrong")]) == 1
+
+
 async def test_what_everybody_is_shown_is_shared(registry: Registry, images: RegistryImages):
     """Seen without any Authorization: a node with credentials would have got it the same way."""
     registry.push("team/app", build.multi("linux/amd64"), "1")

@@ -1,5 +1,7 @@
 """What happens on the wire around one request: connections used again, and ways that lead from public to private."""
 
+from ipaddress import ip_network
+
 import httpx
 import pytest
 
@@ -9,7 +11,7 @@ from tests.support.registry import Fault, Registry
 from webhook.core.errors import RegistryError
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.options import Hooks, RegistryOptions
-from webhook.registry.tls import Tls
+from webhook.registry.tls import PLAIN, Tls
 from webhook.registry.transport import Transports
 from webhook.registry.wire import Ask, Wire, keeps_secrets, media_type
 
@@ -55,6 +57,16 @@ async def test_after_a_public_host_only_public_ones_are_connected_to(first: str,
         reply = await wire.get(Ask("https://a.example/v2/?to=https://b.example/x", "*/*", 100))
         assert internet.seen == [("a.example", False), ("b.example", public_only)]
         assert reply.public == (first == "8.8.8.8")
+
+
+async def test_the_address_of_the_peer_is_known(setting: Setting, registry: Registry):
+    policy = AddressPolicy(allowed=(ip_network("127.0.0.0/8"),))
+    async with Transports(policy) as transports:
+        for _ in range(2):  # a new connection, and the same again
+            response = await transports.of(PLAIN).handle_async_request(httpx.Request("GET", registry.url))
+            assert response.extensions["network_stream"].get_extra_info("server_addr")[0] == "127.0.0.1"
+            await response.aread()
+            await response.aclose()
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_no_fault(setting: Setting, registry: Registry):

@@ -47,4 +47,7 @@ def logins(reference: Reference, secrets: Sequence[PullSecret], own: Keyring, sa
     pod = Keyring.from_secrets(secrets)
     matching = (*pod.lookup(reference.name), *own.lookup(reference.name))
     found = [Login(each.key(salt), each) if each.username else Login() for each in matching]
-    return tuple(dict.fromkeys(found)) or (Login(),)
+    first_of_each: dict[str, Login] = {}
+    for login in found:  # the same user and password may stand in several secrets: the answer would be the same
+        first_of_each.setdefault(login.viewer, login)
+    return tuple(first_of_each.values()) or (Login(),)
