@@ -1,22 +1,34 @@
-"""Settings: one frozen tree, from a YAML file and the environment (docs/settings.md describes every key).
+"""Settings: one frozen tree, from a YAML file and the environment.
 
 Keys are camelCase, as in the configuration files of Kubernetes. Unknown keys, wrong types and values out of range are
 refused with the key's path (MalformedSettings). A key whose feature does not exist yet is refused as `not yet`: a
-setting that is taken and does nothing would be a promise broken in silence.
+setting that is taken and does nothing would be a promise broken in silence. docs/settings.md is made from this module
+(settings_doc.py): whoever changes a key here makes it anew.
 """
 
-import ipaddress
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
-from webhook.core.errors import MalformedInput, MalformedSettings
-from webhook.core.platform import parse_platform
+from webhook.core.errors import MalformedSettings
+from webhook.settings_text import from_environment, lay, read_settings_file, variable
+from webhook.settings_values import (
+    Bytes,
+    Host,
+    Labels,
+    Network,
+    NonEmpty,
+    PlatformText,
+    RealmText,
+    RuntimeText,
+    Seconds,
+    counting,
+    lasting,
+    sized,
+)
 
 CONFIG_VARIABLE: Final = "PODGATE_CONFIG"
 """The environment variable that names the settings file where --config does not."""
@@ -35,237 +47,269 @@ NOT_YET: Final = frozenset(
 )
 """Keys that the design has and this version does not do anything with."""
 
-_DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE_UNITS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-
-
-def _seconds(value: object) -> object:
-    """A duration as Go writes it (5s, 1m30s, 250ms) in seconds; 0 stands for itself."""
-    if value == 0 and not isinstance(value, bool):
-        return 0.0
-    if not isinstance(value, str) or not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", value, re.ASCII):
-        raise ValueError("not a duration such as 5s, 250ms or 1m30s")
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value)
-    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
-
-
-def _bytes(value: object) -> object:
-    """A quantity of bytes as Kubernetes writes it (32Mi, 1G, 4096)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = re.fullmatch(r"(\d+)(Ki|Mi|Gi|k|M|G|)", value, re.ASCII) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("not a quantity of bytes such as 32Mi")
-    return int(match[1]) * _SIZE_UNITS[match[2]]
-
-
-def _network(value: str) -> str:
-    """A CIDR; host bits are refused, since they are mostly a slip."""
-    ipaddress.ip_network(value)
-    return value
-
-
-def _platform(value: str) -> str:
-    """A platform that has both parts."""
-    try:
-        parse_platform(value)
-    except MalformedInput as error:
-        raise ValueError(error.problem) from error
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Bytes = Annotated[int, BeforeValidator(_bytes)]
-Network = Annotated[str, AfterValidator(_network)]
 Action = Literal["allow", "warn", "deny"]
 Mode = Literal["deny", "warn", "audit", "off"]
+Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+def _key(description: str) -> Any:  # noqa: ANN401  # pydantic's own type of a field
+    """A key with its description for docs/settings.md."""
+    return Field(description=description)
+
+
+def _list(description: str) -> Any:  # noqa: ANN401  # as above
+    """A key that holds a list: YAML's lists are taken for tuples, which strict types would refuse."""
+    return Field(description=description, strict=False)
 
 
 class _Tree(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
 
 class Decisions(_Tree):
-    """What follows from each reason; `allow` is silent."""
+    """What follows from each reason: `allow` is silent, `warn` lets the request through, `deny` refuses it."""
 
-    mismatch: Action = "deny"
-    partial: Action = "warn"
-    undetermined: Action = "warn"
-    no_candidates: Action = "warn"
-    daemon_set_pods: Action = "warn"
+    mismatch: Annotated[Action, _key("The images fail on every node that the pod may land on.")] = "deny"
+    partial: Annotated[Action, _key("They run on some of these nodes and fail on others.")] = "warn"
+    undetermined: Annotated[Action, _key("They are not known to run on any, and not known to fail on all.")] = "warn"
+    no_candidates: Annotated[Action, _key("There is no node that the pod may land on.")] = "warn"
+    daemon_set_pods: Annotated[
+        Action,
+        _key(
+            "A mismatch of a pod that a DaemonSet has made. Its controller stops a whole batch at the first refusal, "
+            "and healthy nodes go without: leave denying to the DaemonSet itself."
+        ),
+    ] = "warn"
 
 
 class DeclaredTaint(_Tree):
-    """A taint of a node shape."""
+    """A taint of a declared node."""
 
-    key: str
-    value: str = ""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    key: Annotated[NonEmpty, _key("The taint's key.")]
+    value: Annotated[str, _key("The taint's value.")] = ""
+    effect: Annotated[Effect, _key("What it does to pods that do not tolerate it.")]
 
 
 class DeclaredNode(_Tree):
-    """A node shape that may come: judged like a node that is there."""
+    """A node shape that may come, such as an autoscaler's: judged like a node that is there."""
 
-    platform: Annotated[str, AfterValidator(_platform)]
-    runtime: str = ""
-    labels: dict[str, str] = {}
-    taints: Annotated[tuple[DeclaredTaint, ...], Field(strict=False)] = ()
+    platform: Annotated[PlatformText, _key("os/architecture[/variant], for Windows with :os.version.")]
+    runtime: Annotated[RuntimeText, _key("The container runtime as nodes name it, such as containerd://2.1.4.")] = ""
+    labels: Annotated[Labels, _key("Labels beside kubernetes.io/os and kubernetes.io/arch.")] = Field(
+        default_factory=dict
+    )
+    taints: Annotated[tuple[DeclaredTaint, ...], _list("Taints.")] = ()
 
 
 class Nodes(_Tree):
     """Which nodes count beside those that exist."""
 
-    declared: Annotated[tuple[DeclaredNode, ...], Field(strict=False)] = ()
-    node_pools: bool = True
-    transient_taints: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    declared: Annotated[tuple[DeclaredNode, ...], _list("Node shapes that may come.")] = ()
+    node_pools: Annotated[bool, _key("Read Karpenter's NodePools where that API is served.")] = True
+    transient_taints: Annotated[
+        tuple[NonEmpty, ...],
+        _list("Prefixes of taints that pass by themselves, and so keep no pod away, beside those that are built in."),
+    ] = ()
 
 
 class Exempt(_Tree):
-    """What is never judged: globs on namespaces, and on normalised image names."""
+    """What is never judged. `*` in a glob stands for anything, a slash too."""
 
-    namespaces: Annotated[tuple[str, ...], Field(strict=False)] = ("kube-system",)
-    images: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    namespaces: Annotated[tuple[NonEmpty, ...], _list("Globs on namespaces.")] = ("kube-system",)
+    images: Annotated[
+        tuple[NonEmpty, ...],
+        _list(
+            "Globs on normalised image names without tag and digest (docker.io/library/busybox); these count as "
+            "running everywhere."
+        ),
+    ] = ()
 
 
 class Realm(_Tree):
-    """A token realm of another domain that may get a registry's credentials."""
+    """A token service that may get a registry's credentials although it belongs to another domain."""
 
-    registry: str
-    realm: str
+    registry: Annotated[Host, _key("The registry's host, as references name it.")]
+    realm: Annotated[RealmText, _key("The token service: a URL, of which origin and path count, or host[:port].")]
 
 
 class Registries(_Tree):
     """How registries are reached, and which must not be."""
 
-    short_names: str | None = None
-    hosts_dir: str | None = None
-    allowed_addresses: Annotated[tuple[Network, ...], Field(strict=False)] = ()
-    denied_addresses: Annotated[tuple[Network, ...], Field(strict=False)] = ()
-    allowed_hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    realms: Annotated[tuple[Realm, ...], Field(strict=False)] = ()
-    credentials: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
-    credential_providers: dict[str, Any] | None = None
-    request_timeout: Annotated[Seconds, Field(gt=0, le=300)] = 5.0
-    concurrency_per_host: Annotated[int, Field(ge=1, le=1024)] = 64
+    short_names: Annotated[
+        NonEmpty | None, _key("What an unqualified name means on CRI-O nodes, such as docker.io; null: not known.")
+    ] = None
+    hosts_dir: Annotated[
+        NonEmpty | None,
+        _key("A folder in containerd's certs.d layout: mirrors, plain HTTP, CAs, client certificates."),
+    ] = None
+    allowed_addresses: Annotated[
+        tuple[Network, ...],
+        _list("CIDRs that may be connected to although they are loopback, link-local, unspecified or multicast."),
+    ] = ()
+    denied_addresses: Annotated[
+        tuple[Network, ...], _list("CIDRs that may not be connected to although they are none of these.")
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[NonEmpty, ...], _list("Globs on registry hosts; where there are any, no other registry is asked.")
+    ] = ()
+    realms: Annotated[
+        tuple[Realm, ...],
+        _list(
+            "Token services of other domains that may get a registry's credentials. Those of a registry's own domain "
+            "(above or below its host) may without saying so, and Docker Hub's. A self-hosted GitLab whose registry "
+            "is a sibling of its web host needs an entry: registry.example.com gets its tokens from "
+            "https://gitlab.example.com/jwt/auth."
+        ),
+    ] = ()
+    credentials: Annotated[
+        tuple[dict[str, Any], ...], _list("Credentials of podgate's own, lent to the namespaces that each names.")
+    ] = ()
+    credential_providers: Annotated[
+        dict[str, Any] | None, _key("Credential provider plugins of the kubelet's kind.")
+    ] = None
+    request_timeout: Annotated[
+        Seconds, lasting("1ms", "5m"), _key("For one request, its redirects and the wait for its turn included.")
+    ] = 5.0
+    concurrency_per_host: Annotated[
+        int, counting(1, 1024), _key("Requests to one host at a time; more of them wait.")
+    ] = 64
 
 
 class Cache(_Tree):
-    """Bounds of what is remembered of registries."""
+    """What is remembered of registries, and for how long. Content that is named by digest never changes."""
 
-    max_bytes: Annotated[Bytes, Field(ge=1 << 20, le=1 << 36)] = 32 << 20
-    tag_ttl: Annotated[Seconds, Field(alias="tagTTL", ge=0, le=86400)] = 60.0
-    negative_ttl: Annotated[Seconds, Field(alias="negativeTTL", ge=0, le=3600)] = 10.0
-    stale_for: Annotated[Seconds, Field(ge=0, le=30 * 86400)] = 86400.0
+    max_bytes: Annotated[Bytes, sized("1Mi", "64Gi"), _key("Memory for documents; the least used go first.")] = 32 << 20
+    tag_ttl: Annotated[
+        Seconds,
+        lasting("0s", "24h"),
+        Field(alias="tagTTL", description="How long a tag counts as unmoved."),
+    ] = 60.0
+    negative_ttl: Annotated[
+        Seconds,
+        lasting("0s", "1h"),
+        Field(alias="negativeTTL", description="How long a failure is remembered."),
+    ] = 10.0
+    stale_for: Annotated[
+        Seconds, lasting("0s", "720h"), _key("How long what is known stands in for a registry that is down.")
+    ] = 86400.0
 
 
 class Log(_Tree):
-    """What is logged, and how."""
+    """What `serve` logs to standard error, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "text"] = "json"
+    level: Annotated[Literal["debug", "info", "warning", "error"], _key("The least grave that is logged.")] = "info"
+    format: Annotated[Literal["json", "text"], _key("One JSON object a line, or text for people.")] = "json"
 
 
 class Server(_Tree):
-    """Where `serve` listens. Ports 0: any free one (it is logged). The metrics port is plain HTTP and has no secret.
+    """Where `serve` listens. Port 0 is any free one; it is logged."""
 
-    `shutdown_delay` is how long reviews are served after SIGTERM, so that every API server is told first."""
-
-    address: str = ""
-    port: Annotated[int, Field(ge=0, le=65535)] = 8443
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    certificate_dir: str = "/etc/podgate/tls"
-    max_body_bytes: Annotated[Bytes, Field(ge=1 << 20, le=1 << 27)] = 16 << 20
-    shutdown_delay: Annotated[Seconds, Field(ge=0, le=300)] = 10.0
+    address: Annotated[str, _key("The address to listen on; empty: all.")] = ""
+    port: Annotated[int, counting(0, 65535), _key("The port for reviews, HTTPS.")] = 8443
+    metrics_port: Annotated[
+        int, counting(0, 65535), _key("The port for /metrics, /livez and /readyz, plain HTTP; it has no secret.")
+    ] = 8080
+    certificate_dir: Annotated[NonEmpty, _key("The folder with tls.crt and tls.key; read again when they change.")] = (
+        "/etc/podgate/tls"
+    )
+    max_body_bytes: Annotated[Bytes, sized("1Mi", "128Mi"), _key("The largest review that is read.")] = 16 << 20
+    shutdown_delay: Annotated[
+        Seconds,
+        lasting("0s", "5m"),
+        _key("How long reviews are served after SIGTERM, so that every API server learns of it first."),
+    ] = 10.0
 
 
 class Settings(_Tree):
-    """The whole tree; the defaults are those of the command line (the chart's own say mode warn)."""
+    """The whole tree; the defaults are those of the command line (manifests/ and the chart begin with mode warn)."""
 
-    mode: Mode = "deny"
-    namespace_label: Literal["any", "stricter", "ignored"] = "any"
-    decisions: Decisions = Decisions()
-    binding: Literal["off", "warn", "deny"] = "off"
-    events: bool = True
-    kinds: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
-    nodes: Nodes = Nodes()
-    exempt: Exempt = Exempt()
-    registries: Registries = Registries()
-    cache: Cache = Cache()
-    deadline_margin: Annotated[Seconds, Field(ge=0, le=30)] = 1.0
-    log: Log = Log()
-    server: Server = Server()
+    mode: Annotated[
+        Mode,
+        _key(
+            "For namespaces that say nothing: `deny`; `warn`, which denies nothing; `audit`, which only writes audit "
+            "annotations, metrics and the log; `off`."
+        ),
+    ] = "deny"
+    namespace_label: Annotated[
+        Literal["any", "stricter", "ignored"],
+        _key(
+            "Whether the label podgate.dev/mode of a namespace changes the mode: `any` (it is trusted, as Pod "
+            "Security's labels are), only to a `stricter` one, or it is `ignored`."
+        ),
+    ] = "any"
+    decisions: Annotated[Decisions, _key("What follows from each reason.")] = Decisions()
+    binding: Annotated[Literal["off", "warn", "deny"], _key("Judge pods again when they are bound to a node.")] = "off"
+    events: Annotated[bool, _key("Write an Event for a warning, on the controlling owner.")] = True
+    kinds: Annotated[
+        tuple[dict[str, Any], ...],
+        _list("Further kinds with a pod template: {group, resource, podTemplate: .spec.template}."),
+    ] = ()
+    nodes: Annotated[Nodes, _key("Which nodes count beside those that exist.")] = Nodes()
+    exempt: Annotated[Exempt, _key("What is never judged.")] = Exempt()
+    registries: Annotated[Registries, _key("How registries are reached, and which must not be.")] = Registries()
+    cache: Annotated[Cache, _key("What is remembered of registries.")] = Cache()
+    deadline_margin: Annotated[
+        Seconds, lasting("0s", "30s"), _key("Kept back from the API server's timeout, for the way back.")
+    ] = 1.0
+    log: Annotated[Log, _key("What is logged.")] = Log()
+    server: Annotated[Server, _key("Where `serve` listens.")] = Server()
 
 
 def load_settings(path: str | None, environment: Mapping[str, str]) -> Settings:
     """The settings of a file (None: the one that PODGATE_CONFIG names, else the defaults), with the environment on top.
 
-    A variable PODGATE_ and the key's path in capitals, such as PODGATE_MODE or PODGATE_LOG_LEVEL, sets a single value.
-    Raises MalformedSettings, whose text names the file and the key.
+    A variable PODGATE_ and the key's path in capitals, such as PODGATE_MODE or PODGATE_CACHE_TAG_TTL, sets a key that
+    holds a single value. Raises MalformedSettings, whose text names the file or variable, and the key.
     """
     chosen = path or environment.get(CONFIG_VARIABLE) or None
-    tree = _read(chosen) if chosen else {}
-    for keys, text in _from_environment(environment):
-        _set(tree, keys, text)
-    return parse_settings(tree, chosen or "settings")
+    tree = read_settings_file(chosen) if chosen else {}
+    set_by = {}
+    for keys, value in from_environment(Settings, environment):
+        lay(tree, keys, value)
+        set_by[".".join(keys)] = variable(keys)
+    return _parse(tree, chosen or "settings", set_by)
 
 
 def parse_settings(tree: Mapping[str, object], name: str = "settings") -> Settings:
     """Settings from a tree as YAML gives it; raises MalformedSettings."""
+    return _parse(tree, name, {})
+
+
+def _parse(tree: Mapping[str, object], name: str, set_by: Mapping[str, str]) -> Settings:
+    """`set_by` has the variables by the keys that they have set, for the errors."""
     for key in sorted(NOT_YET):
         if _has(tree, key):
-            raise MalformedSettings("not yet: this version has nothing behind that key", f"{name}: {key}")
+            raise MalformedSettings("not yet: this version has nothing behind that key", _where(name, key, set_by))
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        problem = {"extra_forbidden": "unknown key"}.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise MalformedSettings(problem, f"{name}: {_path(first['loc'])}") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise MalformedSettings(_problem(first), _where(name, _path(first["loc"]), set_by)) from None
 
 
-def _read(path: str) -> dict[str, Any]:
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        raise MalformedSettings(error.strerror or "cannot be read", path) from error
-    try:
-        tree = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise MalformedSettings("not YAML" + (f" (line {mark.line + 1})" if mark else ""), path) from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise MalformedSettings("not a mapping of keys", path)
-    return tree
+_PROBLEMS: Final[Mapping[str, str]] = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys",
+    "mapping_type": "must be a mapping of keys",
+    "model_type": "must be a mapping of keys",
+}
+"""What pydantic's kinds of errors are called here; it speaks of Python's types."""
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], object]]:
-    for keys, annotation in _leaves(Settings, ()):
-        name = "PODGATE_" + "_".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).upper() for key in keys)
-        if name in environment:
-            text = environment[name]
-            number = annotation in (int, bool) and re.fullmatch(r"\d+|true|false", text)
-            yield keys, yaml.safe_load(text) if number else text
+def _problem(error: ErrorDetails) -> str:
+    if error["type"] == "literal_error":
+        return f"must be one of {str(error['ctx']['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+    return _PROBLEMS.get(error["type"], error["msg"].removeprefix("Value error, "))
 
 
-def _leaves(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The single values of the tree: those that are neither lists nor mappings."""
-    for name, field in model.model_fields.items():
-        keys = (*above, field.alias or name)
-        annotation: Any = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from _leaves(annotation, keys)
-        elif not str(annotation).startswith(("tuple", "dict", "typing.Optional[dict", "dict[str")):
-            yield keys, annotation
-
-
-def _set(tree: dict[str, Any], keys: tuple[str, ...], value: object) -> None:
-    for key in keys[:-1]:
-        below = tree.setdefault(key, {})
-        if not isinstance(below, dict):
-            return  # the file is wrong there, and is refused with that key's path
-        tree = below
-    tree[keys[-1]] = value
+def _where(name: str, key: str, set_by: Mapping[str, str]) -> str:
+    return f"{set_by[key]} ({key})" if key in set_by else f"{name}: {key}"
 
 
 def _has(tree: object, path: str) -> bool:

@@ -1,0 +1,138 @@
+"""The kinds of values that settings have, beside plain ones: durations, quantities, networks, platforms, globs.
+
+Each refuses what it cannot read with a ValueError that says what it wants; pydantic adds the key.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from webhook.core.errors import MalformedInput
+from webhook.core.goduration import parse_duration
+from webhook.core.platform import parse_platform
+
+_MULTIPLES: Final = {
+    "": 1,
+    **{suffix: 1000**power for power, suffix in enumerate("kMGTPE", start=1)},
+    **{f"{suffix}i": 1024**power for power, suffix in enumerate("KMGTPE", start=1)},
+}
+"""The suffixes of apimachinery's resource.Quantity for whole numbers."""
+_QUANTITY: Final = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})([kMGTPE]|[KMGTPE]i|)", re.ASCII)
+
+_HOST: Final = r"(?:[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_AUTHORITY: Final = re.compile(_HOST)
+_REALM: Final = re.compile(rf"(?:https?://{_HOST}(?:/[!-~]*)?|{_HOST})")
+
+
+def seconds(value: object) -> float:
+    """A duration as Go writes it (5s, 1m30s, 250ms) in seconds; 0 stands for itself."""
+    text = "0" if isinstance(value, int) and not isinstance(value, bool) and value == 0 else value
+    try:
+        return parse_duration(text if isinstance(text, str) else "") / 1e9
+    except ValueError:
+        raise ValueError("must be a duration, such as 5s, 250ms or 1m30s") from None
+
+
+def quantity(value: object) -> int:
+    """A quantity of bytes as Kubernetes writes it (32Mi, 1G, 1.5Gi, 4096). It must be whole bytes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    number = Fraction(match[1].rstrip(".")) * _MULTIPLES[match[2]] if match else Fraction(1, 2)
+    if number.denominator != 1:
+        raise ValueError("must be a quantity of bytes, such as 32Mi")
+    return int(number)
+
+
+def _network(value: str) -> str:
+    """A CIDR. Host bits are refused, since they are mostly a slip; one address is a network of one."""
+    try:
+        ipaddress.ip_network("" if "%" in value else value)  # a zone belongs to an address, not to a network
+    except ValueError:
+        raise ValueError("must be a CIDR without host bits, such as 10.0.0.0/8") from None
+    return value
+
+
+def _platform(value: str) -> str:
+    try:
+        parse_platform(value)
+    except MalformedInput as error:
+        raise ValueError(error.problem) from error
+    return value
+
+
+def _runtime(value: str) -> str:
+    if value and not all(value.partition("://")):
+        raise ValueError("must be NAME://VERSION, such as containerd://2.1.4")
+    return value
+
+
+def _host(value: str) -> str:
+    if not _AUTHORITY.fullmatch(value):
+        raise ValueError("must be the host of a registry, with a port where it has one")
+    return value.lower()
+
+
+def _realm(value: str) -> str:
+    if not _REALM.fullmatch(value):
+        raise ValueError("must be the URL of a token service, or its host")
+    return value
+
+
+Measure = Literal["duration", "size", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The range of a value, both ends included, in the form in which settings write it."""
+
+    least: str
+    most: str
+    measure: Measure
+
+    def __call__(self, value: float) -> float:
+        """The value itself. Raises ValueError where it is out of range."""
+        if not self._read(self.least) <= value <= self._read(self.most):
+            raise ValueError(f"must be from {self.least} to {self.most}")
+        return value
+
+    def _read(self, bound: str) -> float:
+        if self.measure == "number":
+            return int(bound)
+        return seconds(bound) if self.measure == "duration" else quantity(bound)
+
+
+def lasting(least: str, most: str) -> AfterValidator:
+    """Bounds of a duration."""
+    return AfterValidator(Between(least, most, "duration"))
+
+
+def sized(least: str, most: str) -> AfterValidator:
+    """Bounds of a quantity of bytes."""
+    return AfterValidator(Between(least, most, "size"))
+
+
+def counting(least: int, most: int) -> AfterValidator:
+    """Bounds of a number."""
+    return AfterValidator(Between(str(least), str(most), "number"))
+
+
+def _frozen(value: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(value))
+
+
+Seconds = Annotated[float, BeforeValidator(seconds)]
+Bytes = Annotated[int, BeforeValidator(quantity)]
+Network = Annotated[str, AfterValidator(_network)]
+PlatformText = Annotated[str, AfterValidator(_platform)]
+RuntimeText = Annotated[str, AfterValidator(_runtime)]
+Host = Annotated[str, AfterValidator(_host)]
+RealmText = Annotated[str, AfterValidator(_realm)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
