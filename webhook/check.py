@@ -155,7 +155,7 @@ async def judge_all(judge: Judge, found: Sequence[tuple[str, Workload]]) -> list
     async def one(source: str, workload: Workload) -> Checked:
         async with slots:
             # Nobody's requester is known here, so that the annotation has to tell a mirror pod.
-            return Checked(source, await judge.judge(Request(workload, mirror=workload.mirror)))
+            return Checked(source, await judge.judge(Request(workload, mirror=workload.mirror, admitted=False)))
 
     return list(await asyncio.gather(*(one(source, workload) for source, workload in found)))
 

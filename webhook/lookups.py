@@ -7,10 +7,10 @@ Faults of registries and unreadable pull secrets become outcomes here, for servi
 import asyncio
 import fnmatch
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from webhook.core import message
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
 from webhook.core.lookup import Answer, Lists, Walk, Want, examine
@@ -19,10 +19,15 @@ from webhook.core.outcome import Outcome, fails, runs, uncertain
 from webhook.core.platform import Platform, format_platform
 from webhook.core.reference import Reference, is_short_name, parse_image
 from webhook.core.runtime import Runtime
+from webhook.core.wording import INTERNAL, error_text
 from webhook.core.workload import ContainerImage
 from webhook.ports import Access, Image, Images
 
 logger = logging.getLogger("podgate.lookups")
+
+T = TypeVar("T")
+Ask = Callable[..., Coroutine[Any, Any, T]]
+"""A question to a registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,108 +40,119 @@ class Shape:
 
 @dataclass(slots=True)
 class Looked:
-    """One image: what was found, and its outcome for each shape; `otherwise` where a shape has none of its own."""
+    """One image: what was found, and its outcome for each shape; `otherwise` where a shape has none of its own.
+
+    `reference` is what a registry has to be asked about, None where all is known without.
+    """
 
     finding: ImageFinding
     otherwise: Outcome
+    reference: Reference | None = None
     outcomes: dict[Shape, Outcome] = field(default_factory=dict)
 
     def on(self, shape: Shape) -> Outcome:
         """The outcome on nodes of a shape."""
         return self.outcomes.get(shape, self.otherwise)
 
-    def describe(self, reference: Reference, image: Image) -> None:
-        """Takes over what the root says before anything of it is read."""
+    def describe(self, image: Image) -> None:
+        """Takes over what the root is. Raises MalformedDocument where it is nothing."""
+        resolved = f"{image.reference.name}@{image.root.digest}"
+        self.finding = replace(self.finding, resolved=resolved, stale=image.stale)
         kind = image.root.kind
-        self.finding = replace(
-            self.finding,
-            resolved=f"{reference.name}@{image.root.digest}",
-            kind=kind if kind in ("index", "manifest") else "unknown",
-            stale=image.stale,
-        )
-        if kind == "schema1":
+        if kind == "index" or kind == "manifest":  # noqa: PLR1714  # mypy narrows by this and not by `in`
+            self.finding = replace(self.finding, kind=kind)
+        elif kind == "schema1":
             self.fail("unsupported")
 
     def offers(self, platforms: Sequence[Platform]) -> None:
         """Takes over the platforms that the image declares."""
         self.finding = replace(self.finding, platforms=tuple(map(format_platform, platforms)))
 
-    def fail(self, code: ErrorCode, where: str = "") -> None:
-        """Takes over what kept the image from being known; `where` names what is wrong in the input."""
-        self.finding = replace(self.finding, error=(code, message.error_text(code, where)))
+    def fail(self, code: ErrorCode, text: str = "") -> None:
+        """Takes over what kept the image from being known; `text` says it where the code's own words do not."""
+        self.finding = replace(self.finding, error=(code, text or error_text(code)))
+
+    async def known(self, work: Awaitable[T]) -> T | None:
+        """The result of some work on the image; None where a fault kept it, which becomes the image's error."""
+        try:
+            return await work
+        except RegistryError as error:
+            logger.info("image %s: %s", self.finding.image, error, extra=_exchange(error))
+            self.fail(error.code)
+        except BadCredentials as error:
+            self.fail("bad-credentials", error_text("bad-credentials", str(error)))
+        except MalformedDocument as error:
+            logger.info("image %s: %s", self.finding.image, error, extra={"code": "malformed"})
+            self.fail("malformed")
+        except TimeoutError:
+            self.fail("timeout")
+        except Exception:  # a bug of podgate's must not take along what is known of the other images
+            logger.exception("image %s: the look-up failed", self.finding.image)
+            self.fail("unavailable", INTERNAL)
+        return None
+
+
+def first_look(image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str]) -> Looked:
+    """What is known of an image before any registry is asked."""
+    looked = Looked(ImageFinding(image.container, image.image, role=image.role), uncertain("image-unresolved"))
+    try:
+        reference = parse_image(image.image)
+    except InvalidReference as error:
+        looked.fail("invalid-reference", error_text("invalid-reference", error.problem))
+        looked.otherwise = fails("invalid-reference")
+        return looked
+    if matches_any(reference.name, exempt):
+        looked.otherwise = runs("exempt")
+        return looked
+    if image.never_pulled:
+        looked.otherwise = uncertain("not-pulled")
+        return looked
+    short = [shape for shape in shapes if _by_short_name(image, shape)]
+    looked.outcomes = dict.fromkeys(short, uncertain("short-name"))
+    if len(short) < len(shapes):
+        looked.reference = reference
+    return looked
 
 
 class Lookups:
-    """Looks the images of one object up side by side; each root is asked for at most once."""
+    """Looks the images of one object up side by side; each document is asked for at most once."""
 
-    def __init__(self, images: Images, access: Access, exempt: Sequence[str]) -> None:
+    def __init__(self, images: Images, access: Access) -> None:
         self._images = images
         self._access = access
-        self._exempt = exempt
-        self._roots: dict[Reference, asyncio.Task[Image]] = {}
-        self._wanted: list[Reference] = []
+        self._tasks: dict[object, asyncio.Task[Any]] = {}
+        self._wanted: Sequence[Reference] = ()
 
-    async def all(self, images: Sequence[ContainerImage], shapes: Sequence[Shape]) -> list[Looked]:
-        """Every image, in order. What is not known by the deadline of the access is uncertain."""
-        known = [self._without_asking(image, shapes) for image in images]
-        self._wanted = list(dict.fromkeys(one for one in known if isinstance(one, Reference)))
+    async def complete(self, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
+        """Fills in the outcomes of all that have a reference; what is not known by the deadline stays uncertain."""
+        self._wanted = tuple(dict.fromkeys(one.reference for one in looked if one.reference))
         try:
-            return await asyncio.gather(
-                *(self._one(image, found, shapes) for image, found in zip(images, known, strict=True))
-            )
+            await asyncio.gather(*(self._ask(one, one.reference, shapes) for one in looked if one.reference))
         finally:
-            for task in self._roots.values():
+            for task in self._tasks.values():
                 task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _without_asking(self, image: ContainerImage, shapes: Sequence[Shape]) -> Looked | Reference:
-        """What is known of an image without any registry, or else its reference."""
-        looked = Looked(ImageFinding(image.container, image.image), uncertain("not-pulled"))
-        try:
-            reference = parse_image(image.image)
-        except InvalidReference as error:
-            looked.fail("invalid-reference", error.problem)
-            looked.otherwise = fails("invalid-reference")
-            return looked
-        if matches_any(reference.name, self._exempt):
-            looked.otherwise = runs("exempt")
-            return looked
-        if image.never_pulled:
-            return looked
-        if shapes and all(_by_short_name(image, shape) for shape in shapes):
-            looked.otherwise = uncertain("short-name")
-            return looked
-        return reference
+    async def _ask(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> None:
+        """Asks a registry about an image. A fault on the way to one shape's outcome leaves the other shapes theirs."""
+        image = await looked.known(self._image(looked, reference))
+        if image is None:
+            return
+        for shape in shapes:
+            if shape not in looked.outcomes:
+                await looked.known(self._examine(looked, image, shape))
 
-    async def _one(self, image: ContainerImage, found: Looked | Reference, shapes: Sequence[Shape]) -> Looked:
-        if isinstance(found, Looked):
-            return found
-        doubtful = [shape for shape in shapes if _by_short_name(image, shape)]
-        looked = Looked(ImageFinding(image.container, image.image), uncertain("image-unresolved"))
-        looked.outcomes = dict.fromkeys(doubtful, uncertain("short-name"))
-        asked = [shape for shape in shapes if shape not in doubtful]
-        await self._ask(looked, found, asked, volume=image.role == "volume")
-        return looked
+    async def _image(self, looked: Looked, reference: Reference) -> Image:
+        image = await self._until_deadline(self._root(reference))
+        looked.describe(image)
+        return image
 
-    async def _ask(self, looked: Looked, reference: Reference, shapes: Sequence[Shape], *, volume: bool) -> None:
-        """Asks a registry about an image; what is proven before a fault stays proven."""
-        try:
-            async with asyncio.timeout_at(self._access.deadline):
-                image = await self._root(reference)
-                looked.describe(reference, image)
-                for shape in shapes:
-                    walk = examine(image.root, shape.platform, shape.runtime, volume=volume)
-                    examined = await self._drive(walk, reference)
-                    looked.outcomes[shape] = examined.outcome
-                    looked.offers(examined.platforms)
-        except RegistryError as error:
-            logger.info("image %s: %s", looked.finding.image, error, extra=_exchange(error))
-            looked.fail(error.code)
-        except BadCredentials as error:
-            looked.fail("bad-credentials", str(error))
-        except MalformedDocument:
-            looked.fail("malformed")
-        except TimeoutError:
-            looked.fail("timeout")
+    async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
+        volume = looked.finding.role == "volume"
+        walk = examine(image.root, shape.platform, shape.runtime, volume=volume)
+        examined = await self._drive(walk, image.reference)
+        looked.outcomes[shape] = examined.outcome
+        looked.offers(examined.platforms)
 
     async def _drive(self, walk: Walk[Answer], reference: Reference) -> Answer:
         """Gives a walk the documents that it wants, until it has its answer."""
@@ -145,7 +161,8 @@ class Lookups:
             want = next(walk)
             while True:
                 if isinstance(want, Want):
-                    want = walk.send(await self._fetch(repositories.get(want.digest, reference), want))
+                    home = repositories.get(want.digest, reference)
+                    want = walk.send(await self._until_deadline(self._document(home, want)))
                 else:
                     lists = await self._lists(reference)
                     for home, document in lists:
@@ -155,8 +172,43 @@ class Lookups:
             answer: Answer = stop.value
             return answer
 
+    async def _lists(self, reference: Reference) -> list[tuple[Reference, Document]]:
+        """The indexes that this request leads to, with their repositories: what the tag of repo:tag@digest names, and
+        the roots of the object's other images.
+
+        A fault in the image's own repository is raised, since a list there may well say that the image fits. Elsewhere
+        it is passed over, and so is what is not there by the deadline: a proven mismatch must not wait for a sidecar
+        whose registry is down.
+        """
+        others = [one for one in self._wanted if one != reference]
+        if reference.tag and reference.digest:
+            others.insert(0, replace(reference, digest=""))
+        roots = [(one, self._root(one)) for one in others]
+        waiting = {task for _, task in roots if not task.done()}
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._left())
+        found = []
+        for home, task in roots:
+            try:
+                root = (await self._until_deadline(task)).root
+            except Exception as error:  # whatever it is, it is raised where it matters
+                absent = isinstance(error, RegistryError) and error.code == "not-found"
+                if home.name == reference.name and not absent:
+                    raise
+                continue
+            if _is_index(root):
+                found.append((home, root))
+        return found
+
+    def _root(self, reference: Reference) -> asyncio.Task[Image]:
+        """The root document of a reference."""
+        return self._shared(reference, self._images.resolve, reference, self._access)
+
+    def _document(self, reference: Reference, want: Want) -> asyncio.Task[Document | None]:
+        """A document of a repository; None where the registry says that it has none of that digest."""
+        return self._shared((reference.name, want), self._fetch, reference, want)
+
     async def _fetch(self, reference: Reference, want: Want) -> Document | None:
-        """A document; None where the registry says that it has none of that digest."""
         try:
             return await self._images.fetch(reference, want.digest, want.role, self._access)
         except RegistryError as error:
@@ -164,24 +216,34 @@ class Lookups:
                 return None
             raise
 
-    async def _lists(self, reference: Reference) -> list[tuple[Reference, Document]]:
-        """The indexes that this request leads to, with their repositories: what the tag of repo:tag@digest names, and
-        the roots of the object's other images. One that cannot be had is none."""
-        others = [one for one in self._wanted if one != reference]
-        if reference.tag and reference.digest:
-            others.insert(0, replace(reference, digest=""))
-        roots = await asyncio.gather(*map(self._root, others), return_exceptions=True)
-        found = [(home, one.root) for home, one in zip(others, roots, strict=True) if isinstance(one, Image)]
-        return [(home, document) for home, document in found if _is_index(document)]
-
-    async def _root(self, reference: Reference) -> Image:
-        """The root document of a reference, asked for once however many need it."""
-        task = self._roots.get(reference)
+    def _shared(self, key: object, ask: Ask[T], *arguments: Any) -> asyncio.Task[T]:  # noqa: ANN401  # ask's own
+        """The task that asks for something, begun by the first who needs it, good or bad for all who do."""
+        task = self._tasks.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._images.resolve(reference, self._access))
-            self._roots[reference] = task
-        # Shielded: that one image gives up must not take the root away from the others.
-        return await asyncio.shield(task)
+            task = asyncio.get_running_loop().create_task(ask(*arguments))
+            task.add_done_callback(_look_at)
+            self._tasks[key] = task
+        return task
+
+    async def _until_deadline(self, task: asyncio.Task[T]) -> T:
+        """The result of a task. Raises TimeoutError where the deadline comes first; the task goes on for others."""
+        if not task.done():
+            await asyncio.wait({task}, timeout=self._left())
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+
+    def _left(self) -> float | None:
+        """Seconds until the deadline; None where there is none."""
+        if self._access.deadline is None:
+            return None
+        return max(0.0, self._access.deadline - asyncio.get_running_loop().time())
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Takes note of a task's exception, or asyncio complains where all who asked have gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _by_short_name(image: ContainerImage, shape: Shape) -> bool:

@@ -5,12 +5,13 @@ This is the only place where faults become outcomes: a RegistryError or unreadab
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from webhook.core import message
-from webhook.core.candidates import candidates, demanded_platforms, refused_by_kubelet
+from webhook.core.candidates import candidates, demanded_platforms, merge_runtime_class, refused_by_kubelet
 from webhook.core.decision import (
     ImageFinding,
     Judgement,
@@ -23,46 +24,60 @@ from webhook.core.decision import (
     reason_for,
     under,
 )
-from webhook.core.errors import BadCredentials, ClusterUnavailable
-from webhook.core.manifest import Document, Role
+from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
 from webhook.core.narrowing import narrow
 from webhook.core.node import ARCH_LABEL, OS_LABEL
 from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.platform import parse_platform
-from webhook.core.reference import Reference
 from webhook.core.runtime import Runtime
-from webhook.core.scheduling import Node, Taint
-from webhook.core.workload import Workload, judged_owner, what_matters
-from webhook.lookups import Looked, Lookups, Shape, matches_any
-from webhook.ports import Access, Cluster, Image, Images
+from webhook.core.scheduling import Node, Taint, Toleration
+from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
+from webhook.core.workload import PodConstraints, Workload, judged_owner, what_matters
+from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
+from webhook.ports import Access, Cluster, Images
 from webhook.settings import DeclaredNode, Settings
 
 MODE_LABEL: Final = "podgate.dev/mode"
 """The label of a namespace that overrides the mode."""
 
+_EVERY_TAINT: Final = (Toleration(operator="Exists"),)
+"""What a RuntimeClass that is not known may add to a pod at most."""
+
+logger = logging.getLogger("podgate.service")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One object to judge. `old` is its former state (None: there is none); `mirror` says that the kubelet shows a
-    static pod that runs already; `deadline` is a time of the event loop's clock, None where nobody waits."""
+    static pod that runs already; `admitted` that a pod has been through the API server's own admission, which adds
+    what its RuntimeClass says; `deadline` is a time of the event loop's clock, None where nobody waits."""
 
     workload: Workload
     old: Workload | None = None
     mirror: bool = False
+    admitted: bool = True
     deadline: float | None = None
 
 
-class _Refusing(Images):
-    """Stands for the registries where a pod's secrets cannot be read: a kubelet would not begin to pull, either."""
+@dataclass(frozen=True, slots=True)
+class _Demands:
+    """What a pod demands of a node with what its RuntimeClass adds; None: such a pod cannot be made."""
 
-    def __init__(self, problem: str) -> None:
-        self._problem = problem
+    constraints: PodConstraints | None
+    runtime_class: Literal["known", "unknown", "contradicted"] = "known"
 
-    async def resolve(self, reference: Reference, access: Access) -> Image:  # noqa: ARG002  # the protocol's
-        raise BadCredentials(self._problem)
 
-    async def fetch(self, reference: Reference, digest: str, role: Role, access: Access) -> Document:  # noqa: ARG002
-        raise BadCredentials(self._problem)
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """The images of an object on its candidate nodes."""
+
+    images: tuple[ImageFinding, ...] = ()
+    nodes: tuple[NodeFinding, ...] = ()
+
+    @property
+    def runs_nowhere(self) -> bool:
+        """Whether the object is known to fail on every candidate, or has none."""
+        return all(node.verdict == "fails" for node in self.nodes)
 
 
 class Judge:
@@ -81,42 +96,93 @@ class Judge:
         mode = self._mode(workload.namespace)
         if mode == "off" or self._passed_over(request):
             return Judgement(workload, "allow", "skipped", mode)
-        nodes = self._candidates(workload)
-        shapes = list(dict.fromkeys(shape for node in nodes if (shape := _shape(node, workload)) is not None))
-        looked = await self._look_up(request, shapes) if nodes else []
-        findings = tuple(NodeFinding(node, _outcomes(node, workload, looked)) for node in nodes)
-        return self._judgement(workload, mode, tuple(image.finding for image in looked), findings)
+        demands = await self._demands(request)
+        examined = await self._examine(request, self._candidates(workload, demands.constraints))
+        if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
+            # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
+            tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
+            examined = await self._examine(request, self._candidates(workload, tolerating))
+        return self._judgement(workload, mode, demands, examined)
 
-    async def _look_up(self, request: Request, shapes: Sequence[Shape]) -> list[Looked]:
-        """The images of an object, with the pull secrets that count for it."""
+    async def _demands(self, request: Request) -> _Demands:
+        """What the pods of an object demand: for a template, with what its RuntimeClass will add to them."""
         workload = request.workload
+        constraints = workload.constraints
+        if not constraints.runtime_class or (request.admitted and not workload.template):
+            return _Demands(constraints)
+        try:
+            async with asyncio.timeout_at(request.deadline):
+                known = await self._cluster.runtime_class(constraints.runtime_class)
+        except TimeoutError:
+            known = None
+        if known is None:
+            return _Demands(constraints, "unknown")
+        merged = merge_runtime_class(constraints, known.node_selector, known.tolerations)
+        return _Demands(merged, "known" if merged else "contradicted")
+
+    def _candidates(self, workload: Workload, constraints: PodConstraints | None) -> tuple[Node, ...]:
+        """The nodes that the pods may land on, or what stands in for them."""
+        if constraints is None:
+            return ()
+        found = candidates(
+            constraints,
+            (*self._cluster.nodes(), *self._declared),
+            transient=self._settings.nodes.transient_taints,
+            daemon_set=workload.kind == "DaemonSet",
+        )
+        return found if found or constraints.node_name else demanded_platforms(constraints)
+
+    async def _examine(self, request: Request, nodes: Sequence[Node]) -> _Examined:
+        """Looks the images up for the shapes of nodes; without any node nothing is asked."""
+        workload = request.workload
+        if not nodes:
+            return _Examined()
+        shapes = list(dict.fromkeys(shape for node in nodes if (shape := _shape(node, workload)) is not None))
+        looked = [first_look(image, shapes, self._settings.exempt.images) for image in workload.images]
+        if any(image.reference for image in looked):
+            await self._ask(request, looked, shapes)
+        findings = _node_findings(nodes, workload, looked)
+        return _Examined(tuple(image.finding for image in looked), findings)
+
+    async def _ask(self, request: Request, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
+        """Asks the registries, with the pull secrets that count. Where those cannot be read, nobody is asked: a kubelet
+        would not begin to pull, either, or with credentials that are not known."""
+        workload = request.workload
+        refusal: tuple[ErrorCode, str]
         try:
             async with asyncio.timeout_at(request.deadline):
                 secrets = await self._cluster.pull_secrets(
                     workload.namespace, workload.constraints, template=workload.template
                 )
-            images = self._images
         except BadCredentials as error:
-            secrets, images = (), _Refusing(str(error))
-        except (ClusterUnavailable, TimeoutError):
-            secrets, images = (), _Refusing("the pull secrets cannot be read: the API server does not answer")
-        access = Access(workload.namespace, secrets, request.deadline)
-        return await Lookups(images, access, self._settings.exempt.images).all(workload.images, shapes)
+            refusal = "bad-credentials", error_text("bad-credentials", str(error))
+        except (ClusterUnavailable, TimeoutError) as error:
+            logger.warning("the pull secrets of namespace %s could not be read: %s", workload.namespace, error)
+            refusal = "unavailable", SECRETS_UNREADABLE
+        except Exception:  # a bug of podgate's is no reason to decide nothing: it is uncertain
+            logger.exception("the pull secrets of namespace %s could not be read", workload.namespace)
+            refusal = "unavailable", INTERNAL
+        else:
+            access = Access(workload.namespace, secrets, request.deadline)
+            await Lookups(self._images, access).complete(looked, shapes)
+            return
+        for image in looked:
+            if image.reference:
+                image.fail(*refusal)
 
-    def _judgement(
-        self, workload: Workload, mode: Mode, images: tuple[ImageFinding, ...], nodes: tuple[NodeFinding, ...]
-    ) -> Judgement:
-        reason = reason_for([node.verdict for node in nodes], daemon_set=workload.kind == "DaemonSet")
+    def _judgement(self, workload: Workload, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
+        # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
+        everywhere = workload.kind == "DaemonSet" and demands.runtime_class != "unknown"
+        reason = reason_for([node.verdict for node in examined.nodes], daemon_set=everywhere)
         wanted = decide(reason, self._policy, workload)
         decision = under(mode, wanted)
-        facts = message.Facts(workload, reason, images, nodes, _remedy(workload, reason, nodes))
-        texts: tuple[str, ...] = ()
-        if decision == "deny":
-            texts = (message.denial(facts),)
-        elif wanted != "allow":
-            texts = message.warnings(facts)
-        stale = tuple(message.stale_warning(image) for image in images if image.stale) if decision != "allow" else ()
-        return Judgement(workload, decision, reason, mode, (*texts, *stale), images, nodes)
+        images, nodes = examined.images, examined.nodes
+        messages: tuple[str, ...] = ()
+        if wanted != "allow":
+            remedy = _remedy(workload, reason, nodes)
+            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class)
+            messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
+        return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted)
 
     def _mode(self, namespace: str) -> Mode:
         labels = self._cluster.namespace_labels(namespace) or {}
@@ -129,21 +195,9 @@ class Judge:
             return True
         if workload.deleting or request.mirror:
             return True
-        if workload.template and workload.owner is not None and judged_owner(workload.owner):
+        if workload.template and judged_owner(workload.owner):
             return True
         return request.old is not None and what_matters(request.old) == what_matters(workload)
-
-    def _candidates(self, workload: Workload) -> tuple[Node, ...]:
-        known = (*self._cluster.nodes(), *self._declared)
-        found = candidates(
-            workload.constraints,
-            known,
-            transient=self._settings.nodes.transient_taints,
-            daemon_set=workload.kind == "DaemonSet",
-        )
-        if found or workload.constraints.node_name:
-            return found
-        return demanded_platforms(workload.constraints)
 
 
 def _shape(node: Node, workload: Workload) -> Shape | None:
@@ -153,14 +207,23 @@ def _shape(node: Node, workload: Workload) -> Shape | None:
     return Shape(node.platform, node.runtime)
 
 
-def _outcomes(node: Node, workload: Workload, looked: Sequence[Looked]) -> tuple[Outcome, ...]:
-    """What becomes of each image on a node."""
-    if refused_by_kubelet(workload.constraints, node):
-        return tuple(fails("refused-by-kubelet") for _ in looked)
-    if node.platform is None:
-        return tuple(_whatever_the_platform(image.otherwise) for image in looked)
-    shape = Shape(node.platform, node.runtime)
-    return tuple(image.on(shape) for image in looked)
+def _node_findings(nodes: Sequence[Node], workload: Workload, looked: Sequence[Looked]) -> tuple[NodeFinding, ...]:
+    """What becomes of the images on each node; nodes of one shape share their outcomes."""
+    shared: dict[Shape, tuple[Outcome, ...]] = {}
+    refused = tuple(fails("refused-by-kubelet") for _ in looked)
+    found = []
+    for node in nodes:
+        shape = _shape(node, workload)
+        if shape is not None:
+            if shape not in shared:
+                shared[shape] = tuple(image.on(shape) for image in looked)
+            outcomes = shared[shape]
+        elif refused_by_kubelet(workload.constraints, node):
+            outcomes = refused
+        else:
+            outcomes = tuple(_whatever_the_platform(image.otherwise) for image in looked)
+        found.append(NodeFinding(node, outcomes))
+    return tuple(found)
 
 
 def _whatever_the_platform(otherwise: Outcome) -> Outcome:
@@ -175,7 +238,11 @@ def _remedy(workload: Workload, reason: Reason, nodes: Sequence[NodeFinding]) ->
     running = [finding.node for finding in nodes if finding.verdict == "runs"]
     failing = [finding.node for finding in nodes if finding.verdict == "fails"]
     narrowing = narrow(running, failing)
-    return "" if narrowing is None else str(narrowing)
+    if narrowing is None:
+        return ""
+    terms = workload.constraints.affinity.terms if workload.constraints.affinity else ()
+    # Terms are ORed: what is added to one of several leaves the others as wide as they were.
+    return f"{narrowing} in every term" if narrowing.requirements and len(terms) > 1 else str(narrowing)
 
 
 def _declared(shape: DeclaredNode) -> Node:

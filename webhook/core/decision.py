@@ -7,7 +7,7 @@ from typing import Final, Literal
 from webhook.core.errors import ErrorCode
 from webhook.core.outcome import Outcome, Verdict, worst
 from webhook.core.scheduling import Node
-from webhook.core.workload import Workload
+from webhook.core.workload import ContainerRole, Workload, api_group
 
 Decision = Literal["allow", "warn", "deny"]
 Reason = Literal["match", "partial", "mismatch", "undetermined", "no-candidates", "skipped"]
@@ -21,9 +21,9 @@ STRICTNESS: Final[Mapping[Mode, int]] = {"off": 0, "audit": 1, "warn": 2, "deny"
 class ImageFinding:
     """What was found out about one image of an object.
 
-    `resolved` is name@digest (empty: not resolved), `kind` what the root document is, `platforms` those that it
-    declares, as text. `error` is None or (code, message for people); `stale` says that a remembered answer stands in
-    for a registry that is down.
+    `role` is the container's part in the pod, `resolved` is name@digest (empty: not resolved), `kind` what the root
+    document is, `platforms` those that it declares, as text. `error` is None or (code, message for people); `stale`
+    says that a remembered answer stands in for a registry that is down.
     """
 
     container: str
@@ -33,6 +33,7 @@ class ImageFinding:
     platforms: tuple[str, ...] = ()
     error: tuple[ErrorCode, str] | None = None
     stale: bool = False
+    role: ContainerRole = "container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,12 @@ class NodeFinding:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The decision of one request, with all that it rests on. `messages` are whole texts, empty where none is due."""
+    """The decision of one request, with all that it rests on.
+
+    `decision` is what happens, `wanted` what would happen in mode deny: in mode audit only the log has it, beside the
+    reason. `messages` are whole texts, empty where none is due; in mode audit nobody who applies a manifest is shown
+    them.
+    """
 
     workload: Workload
     decision: Decision
@@ -59,6 +65,7 @@ class Judgement:
     messages: tuple[str, ...] = ()
     images: tuple[ImageFinding, ...] = ()
     nodes: tuple[NodeFinding, ...] = field(default=(), repr=False)
+    wanted: Decision = "allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,10 @@ def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
 
 def of_daemon_set(workload: Workload) -> bool:
     """Whether the object is a pod that a DaemonSet's controller made."""
-    return not workload.template and workload.owner is not None and workload.owner[:2] == ("apps/v1", "DaemonSet")
+    if workload.template or workload.owner is None:
+        return False
+    api_version, kind, _ = workload.owner
+    return (api_group(api_version), kind) == ("apps", "DaemonSet")
 
 
 def under(mode: Mode, decision: Decision) -> Decision:

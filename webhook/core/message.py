@@ -21,6 +21,7 @@ __all__ = [
     "denial",
     "error_text",
     "last_resort",
+    "name_some",
     "not_understood",
     "platform_text",
     "warnings",
@@ -92,7 +93,7 @@ class _Trouble:
 
     def whose(self, most: int = TEXT_LIMIT) -> str:
         first = self.containers[0]
-        who = f"{_ROLES[first.role]} {clean(first.container, most)}"
+        who = f'{_ROLES[first.role]} "{clean(first.container, most)}"'
         others = len(self.containers) - 1
         return f"{who} and {others} more" if others else who
 
@@ -223,7 +224,7 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
         named = f"{trouble.whose(most)}: {clean(image.image, most)}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"
 
-    return _one_line(facts, text, _mends(facts, [trouble]))
+    return _one_line(facts, text, _mends(facts, [trouble], brief=True))
 
 
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
@@ -240,14 +241,15 @@ def _constantly(text: str) -> Callable[[int], str]:
     return lambda _: text
 
 
-def _mends(facts: Facts, troubles: Sequence[_Trouble]) -> str:
-    """What to do about it, most telling first."""
+def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -> str:
+    """What to do about it, most telling first; `brief`: the one thing that is likeliest."""
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
     wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
     alone = (mend_of(place.why, each.image, place.platform) for each in troubles for place in each.places)
-    fitting = [_mend_fit(facts, troubles, wanted)] if wanted else []
-    return "; ".join([*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]])
+    fitting = [_mend_fit(facts, troubles, wanted, brief=brief)] if wanted else []
+    all_of_them = [*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]]
+    return "; ".join(all_of_them[:1] if brief else all_of_them)
 
 
 def _mend_candidates(facts: Facts) -> str:
@@ -258,12 +260,15 @@ def _mend_candidates(facts: Facts) -> str:
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 
-def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str]) -> str:
+def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str], *, brief: bool) -> str:
     """What mends images that do not fit nodes: other nodes, or other images."""
     unfit = [trouble for trouble in troubles if trouble.unfit]
     build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too"
     if facts.remedy:
-        return f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}, or {build}"
+        narrowed = f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}"
+        return narrowed if brief else f"{narrowed}, or {build}"
+    if brief:
+        return build
     offers = [set(trouble.image.platforms) for trouble in unfit]
     instead = elsewhere(facts.workload.constraints, sorted(set.intersection(*offers)), wanted)
     return f"{build}, or {instead}" if instead else build

@@ -104,7 +104,7 @@ def parse_workload(obj: Mapping[str, object]) -> Workload | None:
     api_version, kind = top.text("apiVersion"), top.text("kind")
     if not kind:
         raise MalformedObject("is missing", "kind")
-    way = JUDGED.get((_group(api_version), kind))
+    way = JUDGED.get((api_group(api_version), kind))
     return None if way is None else _parse(top, api_version, kind, way)
 
 
@@ -113,7 +113,7 @@ def judged_owner(owner: tuple[str, str, str] | None) -> bool:
 
     What such an owner makes is skipped, pods excepted: the owner has had its verdict. False where there is no owner.
     """
-    return owner is not None and (_group(owner[0]), owner[1]) in JUDGED
+    return owner is not None and (api_group(owner[0]), owner[1]) in JUDGED
 
 
 def what_matters(workload: Workload) -> tuple[object, ...]:
@@ -133,7 +133,7 @@ def what_matters(workload: Workload) -> tuple[object, ...]:
     )
 
 
-def _group(api_version: str) -> str:
+def api_group(api_version: str) -> str:
     """The API group of an apiVersion; empty for the core group."""
     return api_version.rpartition("/")[0]
 
