@@ -208,6 +208,41 @@ async def test_headers_of_the_hosts_directory_stay_at_home(setting: Setting, reg
         assert "x-key" not in elsewhere.log[0].headers
 
 
+async def test_who_was_away_comes_home_without_authorization(setting: Setting, registry: Registry):
+    image = registry.push("team/app", build.single("linux/amd64"), "1")
+    registry.auth = Auth("basic", {"ann": "ann-word"})
+    with Registry() as elsewhere:
+        elsewhere.faults = [Fault(redirect=f"{registry.url}/v2/team/app/manifests/{image.digest}")]
+        registry.faults = [Fault(at="*/manifests/1", authorized=True, redirect=f"{elsewhere.url}/x")]
+        with pytest.raises(RegistryError) as caught:
+            await setting.images().resolve(TAGGED, access("ann:ann-word"))
+        assert caught.value.code == "unauthorized"
+        assert registry.log[-1].authorization == ""
+
+
+async def test_a_registrys_authority_counts_for_its_blob_store(setting: Setting, certificates: Path):
+    with Registry(tls=server_tls(certificates)) as served, Registry(tls=server_tls(certificates)) as bucket:
+        image = served.push("team/app", build.single("linux/amd64"), "1")
+        setting.serve("reg.example", text=f'server = "{served.url}"\nca = "{certificates / "ca.pem"}"\n')
+        served.faults = [Fault(redirect=f"{bucket.url}/x")]
+        bucket.faults = [Fault(body=image.root.body)]
+        assert (await setting.images().resolve(TAGGED, ANYBODY)).root.digest == image.digest
+
+
+async def test_a_client_certificate_stays_at_home(setting: Setting, certificates: Path):
+    wanting = server_tls(certificates, client_certificate=True)
+    with Registry(tls=wanting) as served, Registry(tls=wanting) as bucket:
+        setting.serve(
+            "reg.example",
+            text=f'server = "{served.url}"\nca = "{certificates / "ca.pem"}"\n'
+            f'client = [["{certificates / "cert.pem"}", "{certificates / "key.pem"}"]]\n',
+        )
+        served.faults = [Fault(redirect=f"{bucket.url}/x")]
+        assert (await failure(setting.images())).code in {"tls", "unavailable"}
+        assert len(served.log) == 1
+        assert bucket.log == []
+
+
 async def test_on_the_same_host_authorization_goes_along(setting: Setting, registry: Registry):
     image = registry.push("team/app", build.single("linux/amd64"), "1")
     registry.auth = Auth("basic", {"ann": "ann-word"})

@@ -51,7 +51,11 @@ class AddressPolicy:
             address = ip_address(text)
         except ValueError:
             return "not an address"
-        for face in (address, *embedded(address)):
+        if _within(address, self.denied):
+            return "denied by settings"
+        # A mapped address is the IPv4 address, nothing else; what else is embedded is where a translator would go.
+        mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+        for face in embedded(address) if mapped else (address, *embedded(address)):
             why = self._refusal(face, public_only=public_only)
             if why is not None:
                 return why if face == address else f"{why} inside IPv6"

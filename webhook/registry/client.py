@@ -165,11 +165,12 @@ class RegistryClient:
         key = TokenKey(place.origin, request, login.viewer)
 
         async def fetch() -> Grant:
-            return await self._grant(place, request, login, public_only=asked.public and not own_realm)
+            return await self._grant(asked, request, login, own_realm=own_realm)
 
         return await self._tokens.get(key, fetch, instead_of=wanted.instead_of)
 
-    async def _grant(self, place: Place, request: TokenRequest, login: Login, *, public_only: bool) -> Grant:
+    async def _grant(self, asked: "_Realm", request: TokenRequest, login: Login, *, own_realm: bool) -> Grant:
+        place = asked.place
         if not request.realm.startswith("https://") and place.scheme != "http":
             raise RegistryError("tls", "a token realm without TLS")
         here = request.realm.startswith(f"{place.origin}/")
@@ -177,11 +178,11 @@ class RegistryClient:
             url=request.url,
             accept="application/json",
             limit=_TOKEN_LIMIT,
-            tls=place.tls,
+            tls=place.tls if own_realm else place.tls.abroad,
             authorization="" if login.viewer == ANONYMOUS else f"Basic {login.basic}",
             secrets=(*login.secrets, *(value for _, value in place.header)),
             chosen=here,
-            public_only=public_only,
+            public_only=asked.public and not own_realm,
         )
         reply = await self._wire.get(ask)
         if reply.status != 200:

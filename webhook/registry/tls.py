@@ -1,7 +1,7 @@
 """TLS as a node would do it: Go's checks, the system's roots and those of the hosts directory."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import httpx
@@ -27,6 +27,12 @@ class Tls:
     verify: bool = True
     authorities: tuple[str, ...] = ()
     clients: tuple[Client, ...] = ()
+
+    @property
+    def abroad(self) -> "Tls":
+        """For what a host leads to. Its authorities count there too, as in containerd (the blob store of a private
+        registry has a private certificate); a client certificate is a credential, and stays at home."""
+        return replace(self, clients=())
 
 
 PLAIN = Tls()

@@ -94,17 +94,18 @@ class Wire:
         return reply
 
     async def _follow(self, ask: Ask, first: httpx.URL) -> Reply:
-        url, public_only, public = first, ask.public_only, False
+        url, home, public_only, public = first, True, ask.public_only, False
         for hop in range(_MOST_REDIRECTS + 1):
             if not (ask.chosen and same_origin(url, first)) and not self._options.may_ask(authority(url)):
                 raise RegistryError("blocked-host", "a host that allowedHosts leaves out", Exchange(printable_url(url)))
-            response = await self._send(ask, url, home=keeps_secrets(first, url), public_only=public_only)
+            home = home and keeps_secrets(first, url)  # who was away once does not come home with secrets
+            response = await self._send(ask, url, home=home, public_only=public_only)
             try:
                 peer_public = is_public(_peer(response))
                 public = peer_public if hop == 0 else public
                 location = response.headers.get("Location")
                 if response.status_code not in _REDIRECTS or location is None:
-                    return await self._reply(ask, response, url, home=keeps_secrets(first, url), public=public)
+                    return await self._reply(ask, response, url, home=home, public=public)
                 await read_words(response)  # so that the connection can be used again
                 url = _target(url, location)
                 public_only = public_only or peer_public
@@ -125,7 +126,7 @@ class Wire:
             limits["connect"] = min(limits["connect"], ask.dial_timeout)
         request = httpx.Request("GET", url, headers=[*theirs, *ours.items()], extensions={"timeout": limits})
         _log.debug("GET %s", printable_url(url))
-        transport = self._transports.of(ask.tls if home else PLAIN, public_only=public_only)
+        transport = self._transports.of(ask.tls if home else ask.tls.abroad, public_only=public_only)
         return await transport.handle_async_request(request)
 
     async def _reply(self, ask: Ask, response: httpx.Response, url: httpx.URL, *, home: bool, public: bool) -> Reply:
