@@ -1,5 +1,6 @@
 """What happens on the wire around one request: connections used again, and ways that lead from public to private."""
 
+import asyncio
 from ipaddress import ip_network
 
 import httpx
@@ -84,6 +85,24 @@ async def test_a_new_connection_that_is_closed_is_one(setting: Setting, registry
     with pytest.raises(RegistryError):
         await setting.images().resolve(reference("reg.example/team/app:1"), access())
     assert len(registry.log) == 1
+
+
+async def test_one_host_is_asked_so_many_things_at_once(setting: Setting, registry: Registry):
+    registry.push("team/app", build.single("linux/amd64"), *(f"t{number}" for number in range(12)))
+    registry.faults = [Fault(delay=0.05)]
+    images = setting.images(concurrency_per_host=3)
+    names = (reference(f"reg.example/team/app:t{number}") for number in range(12))
+    await asyncio.gather(*(images.resolve(name, access()) for name in names))
+    assert registry.most_at_once == 3
+    assert len(registry.log) == 12
+
+
+async def test_a_name_that_nobody_knows(setting: Setting):
+    for name in ("reg.invalid", "a..b"):
+        setting.serve("reg.example", text=f'server = "https://{name}:1"\n')
+        with pytest.raises(RegistryError) as caught:
+            await setting.images().resolve(reference("reg.example/team/app:1"), access())
+        assert caught.value.code == "unavailable"
 
 
 async def test_no_cookie_is_kept(setting: Setting, registry: Registry):

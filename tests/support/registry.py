@@ -113,6 +113,8 @@ class Registry:
         self.names: dict[tuple[str, str, str], Content] = {}
         self.tokens: dict[str, tuple[str | None, set[str]]] = {}
         self.sent = 0
+        self.most_at_once = 0
+        self._now = 0
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._tls = tls
         self._host = host
@@ -192,7 +194,12 @@ class Registry:
         fault = next((fault for fault in self.faults if fault.fits(asked)), Fault())
         if fault.times is not None:
             fault.times -= 1
-        await asyncio.sleep(fault.delay)
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            await asyncio.sleep(fault.delay)
+        finally:
+            self._now -= 1
         if fault.close:
             return False
         if fault.raw is not None:

@@ -6,16 +6,15 @@ rebinding). So the backend resolves, filters, and hands literal addresses to the
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Iterable
-from concurrent.futures import Executor
 from typing import Any
 
 import httpcore
 
 from webhook.core.errors import RegistryError
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.names import Resolver
 
 _log = logging.getLogger("podgate.registry")
 
@@ -32,9 +31,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     `public_only`: this backend serves redirects and realms of hosts that are themselves public.
     """
 
-    def __init__(self, policy: AddressPolicy, resolvers: Executor, *, public_only: bool = False) -> None:
+    def __init__(self, policy: AddressPolicy, resolver: Resolver, *, public_only: bool = False) -> None:
         self._policy = policy
-        self._resolvers = resolvers
+        self._resolver = resolver
         self._public_only = public_only
         self._network = httpcore.AnyIOBackend()
 
@@ -76,11 +75,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
     async def _resolve(self, host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 -- as above
-        """The host's addresses in the order in which the system would try them, each once."""
-        loop = asyncio.get_running_loop()
+        """The host's addresses. Raises httpcore's ConnectError and ConnectTimeout."""
         try:
             async with asyncio.timeout(timeout):
-                return await loop.run_in_executor(self._resolvers, _addresses, host, port)
+                return await self._resolver.addresses(host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("the name was not resolved in time") from error
         except (OSError, UnicodeError) as error:
@@ -127,16 +125,3 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
         return self._stream.get_extra_info(info)
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(_address(family, sockaddr) for family, _, _, _, sockaddr in found))
-
-
-def _address(family: socket.AddressFamily, sockaddr: tuple[object, ...]) -> str:
-    """The address of a getaddrinfo answer; a link-local one needs its scope to be connected to."""
-    text = str(sockaddr[0])
-    if family == socket.AF_INET6 and len(sockaddr) == 4 and sockaddr[3] and "%" not in text:
-        return f"{text}%{sockaddr[3]}"
-    return text

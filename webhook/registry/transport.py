@@ -1,7 +1,6 @@
 """httpx requests over httpcore's connection pool, so that the network backend is ours."""
 
 from collections.abc import AsyncIterable, AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -10,14 +9,12 @@ import httpx
 
 from webhook.registry import tls
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.names import Resolver
 from webhook.registry.network import GuardedBackend
 
 # Idle connections: as many as a busy registry is asked with at once, for as long as servers commonly hold them.
 _IDLE_CONNECTIONS = 64
 _IDLE_SECONDS = 30.0
-# Threads that resolve names. Users choose the names, and a name server that does not answer holds a thread for as long
-# as the system waits: the event loop's own few threads would soon be used up.
-_RESOLVERS = 64
 
 
 class _Body(httpx.AsyncByteStream):
@@ -108,14 +105,14 @@ class Transports:
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
-        self._resolvers = ThreadPoolExecutor(_RESOLVERS, "podgate-resolver")
+        self._resolver = Resolver()
         self._made: dict[tuple[tls.Tls, bool], GuardedTransport] = {}
 
     def of(self, configuration: tls.Tls, *, public_only: bool = False) -> httpx.AsyncBaseTransport:
         """The transport, made when first asked for. Raises RegistryError (tls)."""
         key = (configuration, public_only)
         if key not in self._made:
-            backend = GuardedBackend(self._policy, self._resolvers, public_only=public_only)
+            backend = GuardedBackend(self._policy, self._resolver, public_only=public_only)
             self._made[key] = GuardedTransport(backend, configuration)
         return self._made[key]
 
@@ -132,4 +129,3 @@ class Transports:
         made, self._made = self._made, {}
         for transport in made.values():
             await transport.aclose()
-        self._resolvers.shutdown(wait=False, cancel_futures=True)
