@@ -14,9 +14,17 @@ from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import ControlPlane
 from tests.e2e.harness.gobuild import BuildError, say_on_stderr
-from tests.e2e.harness.podgate import Podgate, install, point_at, wait_until_called
+from tests.e2e.harness.podgate import (
+    Podgate,
+    install,
+    podgate_settings,
+    point_at,
+    wait_for_node,
+    wait_until_called,
+    write_hosts,
+)
 from tests.e2e.harness.processes import Process
-from tests.e2e.harness.registry import LOGIN, Registry
+from tests.e2e.harness.registry import LOGIN, SAMPLES_LOGIN, Registry
 
 Processes = Callable[[], Sequence[Process]]
 Watch = Callable[[Processes], None]
@@ -104,14 +112,33 @@ def _registry(registry: Registry, watch: Watch) -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="session")
-def podgate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, watch: Watch) -> Iterator[Podgate]:
+def samples_registry(
+    components: Components,
+    tmp_path_factory: pytest.TempPathFactory,
+    watch: Watch,
+) -> Iterator[Registry]:
+    """The private part of registry.example, which the samples pull from."""
+    yield from _registry(Registry(components, tmp_path_factory.mktemp("samples"), login=SAMPLES_LOGIN), watch)
+
+
+@pytest.fixture(scope="session")
+def podgate(
+    cluster: Cluster,
+    registry: Registry,
+    samples_registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+    watch: Watch,
+) -> Iterator[Podgate]:
     """podgate, installed from manifests/ and called by the API server; mode deny, registries on loopback allowed.
 
-    It stays installed for whatever runs after. Nodes are each module's own to add and to remove.
+    registry.example, the registry of the samples, is `registry`, and `samples_registry` for what is not there. What is
+    remembered of tags and failures is forgotten quickly. It stays installed for whatever runs after. Nodes are each
+    module's own to add and to remove (`mixed` gives some).
     """
     install(cluster)
-    settings = {"mode": "deny", "registries": {"allowedAddresses": ["127.0.0.0/8"]}}
-    podgate = Podgate(cluster, tmp_path_factory.mktemp("podgate"), settings)
+    folder = tmp_path_factory.mktemp("podgate")
+    write_hosts(folder / "hosts", "registry.example", registry, samples_registry)
+    podgate = Podgate(cluster, folder, podgate_settings(folder / "hosts"))
     watch(lambda: podgate.processes)
     podgate.start()
     try:
@@ -120,6 +147,19 @@ def podgate(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, watch: W
         yield podgate
     finally:
         podgate.kill()  # asked politely it would go on serving for 10 s, as it must in a cluster
+
+
+@pytest.fixture(scope="module")
+def mixed(cluster: Cluster, podgate: Podgate) -> Iterator[None]:
+    """A cluster of two amd64 nodes and one arm64 node, which podgate knows."""
+    names = {"amd-1": "linux/amd64", "amd-2": "linux/amd64", "arm-1": "linux/arm64"}
+    for name, platform in names.items():
+        cluster.add_node(name, platform)
+    for name in names:
+        wait_for_node(cluster, name)
+    yield
+    for name in names:
+        cluster.remove_node(name)
 
 
 @pytest.hookimpl(wrapper=True)

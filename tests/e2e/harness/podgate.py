@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import httpx
 from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.controlplane import HOST
 from tests.e2e.harness.processes import Process, bare_environment, free_port, wait_until
+from tests.e2e.harness.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "manifests"
@@ -81,6 +84,19 @@ def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = R
     wait_until("the API server to reach podgate", answered, seconds, cluster.control_plane.processes)
 
 
+def wait_for_node(cluster: Cluster, name: str, *, known: bool = True) -> None:
+    """Waits until podgate, in mode deny, knows a node, or knows it no more: it is told a moment after kubectl has ended."""
+    # An image that fails on every node there is; a pod without any node is no reason to deny.
+    tolerated = [{"operator": "Exists"}]
+    probe = pod("podgate-e2e-node", "Not/Valid", nodeSelector={"kubernetes.io/hostname": name}, tolerations=tolerated)
+
+    def denied() -> bool:
+        result = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe)
+        return (name in result.stderr and result.code == 1) == known
+
+    wait_until(f"podgate to {'know' if known else 'forget'} node {name}", denied, 30.0)
+
+
 def _answers(cluster: Cluster, webhooks: list[str]) -> float:
     """The calls that podgate answered, whatever the verdict: all calls but those that failed, open or closed."""
     prefix = "apiserver_admission_webhook"
@@ -91,6 +107,23 @@ def _answers(cluster: Cluster, webhooks: list[str]) -> float:
         failed = {"name": name, "error_type": "calling_webhook_error"}
         total -= cluster.metric(f"{prefix}_rejection_count", failed)
     return total
+
+
+def podgate_settings(hosts: Path | None = None, **more: Any) -> dict[str, Any]:
+    """Settings for tests: mode deny, registries on loopback allowed, nothing that changes remembered for long.
+
+    hosts: containerd's directory of hosts.toml files.
+    """
+    registries = {"allowedAddresses": ["127.0.0.0/8"], **({"hostsDir": str(hosts)} if hosts else {})}
+    return {"mode": "deny", "registries": registries, "cache": {"tagTTL": "1s", "negativeTTL": "500ms"}, **more}
+
+
+def write_hosts(root: Path, domain: str, *registries: Registry) -> None:
+    """Makes a directory of hosts.toml files say that a registry's name stands for these, in that order."""
+    folder = root / domain
+    folder.mkdir(parents=True)
+    lines = [f'[host."{one.scheme}://{one.host}"]\ncapabilities = ["pull", "resolve"]\n' for one in registries]
+    (folder / "hosts.toml").write_text("".join(lines))
 
 
 class Podgate:
@@ -110,17 +143,23 @@ class Podgate:
         cluster.control_plane.authority.server("tls", [host], certificates)
         server = {"address": HOST, "port": self.port, "metricsPort": self.metrics_port,
                   "certificateDir": str(certificates)}  # fmt: skip
+        self.certificates = certificates
         self._settings = folder / "settings.yaml"
         self._settings.write_text(json.dumps({**settings, "server": server}, indent=1))  # JSON is YAML
         kubeconfig = cluster.service_account_kubeconfig(names.namespace, names.service_account)
         self._environment = bare_environment(folder / "home", KUBECONFIG=str(kubeconfig), PYTHONUNBUFFERED="1",
-                                             PYTHONPATH=os.environ.get("PYTHONPATH", ""))  # fmt: skip
+                                             PYTHONPATH=os.environ.get("PYTHONPATH", str(ROOT)))  # fmt: skip
         self._process: Process | None = None
+
+    def launch(self) -> None:
+        """Begins to run it, ready or not."""
+        command = [sys.executable, "-m", "webhook", "serve", "--config", str(self._settings)]
+        self._process = Process("podgate", command, self.folder, self._environment)
 
     def start(self) -> None:
         """Returns when /readyz says so."""
-        command = [sys.executable, "-m", "webhook", "serve", "--config", str(self._settings)]
-        self._process = Process("podgate", command, self.folder, self._environment)
+        self.launch()
+        assert self._process is not None
         try:
             wait_until("podgate to be ready", self._ready, READY_SECONDS, [self._process])
         except BaseException:
@@ -131,10 +170,25 @@ class Podgate:
         """Ends it as a kubelet would; its exit code. It serves on for 10 s after the signal, and drains."""
         return self._process.stop(seconds) if self._process is not None else 0
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM, and does not wait."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """Ends it as a crash would."""
         if self._process is not None:
             self._process.kill()
+
+    def check(self, *arguments: str | Path, stdin: Any) -> tuple[int, Any, str]:
+        """Runs `podgate check` with this podgate's settings and rights; its exit code, JSON document and complaints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "webhook", "check", "--config", str(self._settings), "-o", "json", "-f", "-",
+             *map(str, arguments)],
+            input=json.dumps(stdin), capture_output=True, text=True, env=self._environment, cwd=self.folder,
+            timeout=READY_SECONDS, check=False,
+        )  # fmt: skip
+        return done.returncode, json.loads(done.stdout), done.stderr
 
     @property
     def processes(self) -> list[Process]:
@@ -150,14 +204,30 @@ class Podgate:
         """The text of its /metrics."""
         return httpx.get(f"http://{HOST}:{self.metrics_port}/metrics", trust_env=False).raise_for_status().text
 
-    def wait_for_nodes(self, count: int, seconds: float = 30.0) -> None:
-        """Waits until it shows so many nodes: its watch tells it of them a moment after kubectl has ended."""
-        sample = re.compile(r"^podgate_nodes\{.*\} (\S+)$", re.MULTILINE)
+    def decisions(self, **labels: str) -> int:
+        """How many decisions it has counted that have these labels (decision, reason, kind, mode)."""
+        total = 0.0
+        for found, number in re.findall(r"^podgate_decisions_total\{(.*)\} (\S+)$", self.metrics(), re.MULTILINE):
+            if dict(re.findall(r'(\w+)="([^"]*)"', found)).items() >= labels.items():
+                total += float(number)
+        return int(total)
 
-        def known() -> bool:
-            return sum(float(number) for number in sample.findall(self.metrics())) == count
+    def decided(self, namespace: str, name: str | None = None) -> list[dict[str, Any]]:
+        """Its log's lines about decisions on the objects of a namespace, or on one of them."""
+        return [
+            line
+            for line in self.log_lines()
+            if line["logger"] == "podgate.decisions"
+            and line["namespace"] == namespace
+            and name in (None, line["object"])
+        ]
 
-        wait_until(f"podgate to know {count} nodes", known, seconds, self.processes)
+    def ready(self) -> bool:
+        """What /readyz says; false where nobody listens."""
+        try:
+            return self._ready()
+        except OSError:
+            return False
 
     def _ready(self) -> bool:
         try:

@@ -28,6 +28,10 @@ class Login:
 LOGIN = Login("reader", "made-up password", "$2b$05$i0UDyfUMQQmSfK9AVquoT.dj/609amYHwn.CLlaDW0vrv7wqc6x4O")
 
 
+SAMPLES_LOGIN = Login("deploy", "only-for-the-demo", "$2b$05$azlBZ5YaqWJJueAZ0MDltOjtmSY0plOzVNUrUvehDzmxoaWq2I1eq")
+"""The user that the samples' pull secret names."""
+
+
 class Registry:
     """Runs from start() to stop(); what was pushed stays, so that it can be started again at the same port.
 
