@@ -10,7 +10,8 @@ from rich.text import Text
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
 
-_STYLES: Final = {"deny": "bold red", "warn": "yellow", "allow": "green", "skipped": "dim"}
+_STYLES: Final = {"deny": "red", "warn": "yellow", "allow": "green", "skipped": "bright_black"}
+"""Colours alone: with NO_COLOR nothing is left of them."""
 _INDENT: Final = "    "
 _NARROWEST: Final = 40
 """Columns below which nothing is laid out any more: the terminal breaks lines by itself then."""
@@ -27,8 +28,8 @@ def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
     rows = [_row(one) for one in checked]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for one, row in zip(checked, rows, strict=True):
-        line = Text(row[0].ljust(widths[0]), style=_STYLES[row[0]])
-        line.append(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip(), style="default")
+        line = Text.assemble((row[0].ljust(widths[0]), _STYLES[row[0]]))
+        line.append(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip())
         console.print(line)
         for text in _details(one, width):
             console.print(Text(text))

@@ -1,0 +1,104 @@
+"""podgate's command line as a user runs it, and the documents that it prints, held to their schema."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from webhook import cli
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_FILE = ROOT / "docs" / "check.schema.json"
+SCHEMA = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `check -o json` printed; it must be one document of the schema."""
+        value: dict[str, Any] = json.loads(self.out)
+        SCHEMA.validate(value)
+        return value
+
+    @property
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """Its objects by name."""
+        return {one["name"]: one for one in self.document["objects"]}
+
+
+class Podgate:
+    """Runs podgate in this process (`__call__`), or in one of its own (`apart`)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
+        self._capsys.readouterr()
+        self._monkeypatch.setattr(sys, "argv", ["podgate", *map(str, arguments)])
+        self._monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
+        with _logging_as_it_was():
+            code = _exit_code()
+        captured = self._capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ran(code, captured.out, captured.err)
+
+    def json(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
+        """`check ... -o json`."""
+        return self("check", *arguments, "-o", "json", stdin=stdin)
+
+
+def apart(
+    arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Starts podgate in a process of its own, with pipes unless told otherwise."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "webhook", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, **{**pipes, **options})
+
+
+def finish(process: subprocess.Popen[str]) -> Ran:
+    """Waits for the end."""
+    out, err = process.communicate(timeout=60)
+    return Ran(process.returncode, out or "", err or "")
+
+
+def _exit_code() -> int:
+    """Of the console script, which may also just return."""
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets logging up for a process of its own."""
+    root = logging.getLogger()
+    names = ["", "podgate", *(name for name in root.manager.loggerDict)]
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = list(root.handlers)
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
