@@ -50,17 +50,17 @@ class Podgate:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
-    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
+    def __call__(self, *arguments: str | Path, stdin: bytes | BytesIO = b"") -> Ran:
         self._capsys.readouterr()
         self._monkeypatch.setattr(sys, "argv", ["podgate", *map(str, arguments)])
-        self._monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
+        self._monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin) if isinstance(stdin, bytes) else stdin))
         with _logging_as_it_was():
             code = _exit_code()
         captured = self._capsys.readouterr()
         assert "Traceback" not in captured.err
         return Ran(code, captured.out, captured.err)
 
-    def json(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
+    def json(self, *arguments: str | Path, stdin: bytes | BytesIO = b"") -> Ran:
         """`check ... -o json`."""
         return self("check", *arguments, "-o", "json", stdin=stdin)
 
