@@ -93,12 +93,12 @@ def _exit_code() -> int:
 def _logging_as_it_was() -> Iterator[None]:
     """A command sets logging up for a process of its own."""
     root = logging.getLogger()
-    names = ["", "podgate", *(name for name in root.manager.loggerDict)]
-    levels = {name: logging.getLogger(name).level for name in names}
-    handlers = list(root.handlers)
+    levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
+    level, handlers = root.level, list(root.handlers)
     try:
         yield
     finally:
+        root.setLevel(level)
         root.handlers[:] = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for name in list(root.manager.loggerDict):
+            logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))

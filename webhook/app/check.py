@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -41,6 +42,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     """
     settings = load_settings(request.config, environment)
     logs.set_up("error", "text")
+    logging.getLogger("webhook.cluster").setLevel(logging.WARNING)  # a registry's faults are in the results, not these
     reading = read_manifests(request.files, recursive=request.recursive)
     checked = asyncio.run(_check(request, settings, reading, environment))
     _print(request, checked, output)

@@ -1,0 +1,149 @@
+"""`podgate check` against a cluster: kubeconfigs good and bad, and an API server on loopback."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import ApiServer, api_server
+from tests.support.command import Podgate
+from tests.support.manifests import node, pod
+
+GOOD = json.dumps(pod()).encode()
+
+
+@pytest.fixture
+def cluster() -> Iterator[ApiServer]:
+    """An API server in a thread of its own, with one arm64 node; its token is `right`."""
+    server = ApiServer()
+    server.token = "right"
+    server.put("nodes", node("arm-1"))
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with api_server(server=server):
+            started.set()
+            await stop.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert started.wait(10)
+    yield server
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(10)
+
+
+def kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path, url: str, token: str = "right") -> Path:
+    """Makes a kubeconfig with one context, `here`, that of the user."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+    }
+    path.write_text(json.dumps(document))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+def test_the_nodes_of_the_current_context(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    ran = podgate.json("--config", settings, stdin=GOOD)
+    assert (ran.code, ran.err) == (1, "")
+    assert [(one["name"], one["outcome"]) for one in ran.objects["web"]["nodes"]] == [("arm-1", "fails")]
+    named = podgate.json("--context", "here", "--config", settings, stdin=GOOD)
+    assert named.document == ran.document
+
+
+def test_no_cluster_is_asked_where_nodes_are_given(
+    podgate: Podgate, cluster: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    assert podgate.json("--target", "linux/amd64", stdin=GOOD).code == 0
+    assert cluster.requests == []
+
+
+def test_a_context_and_a_target_count_together(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The nodes that are there, and one that is to come."""
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    ran = podgate.json("--context", "here", "--target", "linux/amd64", "--config", settings, stdin=GOOD)
+    assert [one["name"] for one in ran.objects["web"]["nodes"]] == ["arm-1", "linux/amd64"]
+
+
+def test_labels_of_namespaces_are_wanted_and_not_needed(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    labels = {"podgate.dev/mode": "warn"}
+    cluster.put("namespaces", {"metadata": {"name": "default", "labels": labels}})
+    assert podgate.json("--config", settings, stdin=GOOD).objects["web"]["decision"] == "warn"
+    cluster.forbidden.add("list namespaces")
+    ran = podgate.json("--config", settings, stdin=GOOD)
+    assert (ran.code, ran.objects["web"]["decision"]) == (1, "deny")
+    assert "Labels of namespaces are not known" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("token", "forbidden", "words"),
+    [
+        ("expired", "", "does not accept the credentials (401); they may have expired: log in again"),
+        ("right", "list nodes", 'answers 403: nodes is forbidden: User "somebody" cannot list resource "nodes"'),
+    ],
+)
+def test_refused_by_the_cluster(
+    podgate: Podgate,
+    cluster: ApiServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    token: str,
+    forbidden: str,
+    words: str,
+):
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url, token)
+    cluster.forbidden.add(forbidden)
+    ran = podgate.json(stdin=GOOD)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"podgate: {cluster.url} {words}\n"
+
+
+def test_a_cluster_that_cannot_be_reached(podgate: Podgate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    kubeconfig(monkeypatch, tmp_path / "config", "https://127.0.0.1:1")
+    ran = podgate.json(stdin=GOOD)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert ran.err.startswith("podgate: https://127.0.0.1:1: cannot be reached")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "null", ":::", "a: b", "a: [", "- a", "\x00", "{contexts: 3, current-context: x}", "{users: [3]}"]
+)
+def test_a_broken_kubeconfig(podgate: Podgate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str):
+    path = tmp_path / "config"
+    path.write_text(content)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    ran = podgate.json(stdin=GOOD)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert ran.err.startswith("podgate: ")
+
+
+def test_no_kubeconfig_or_no_such_context(podgate: Podgate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    missing = podgate.json(stdin=GOOD)
+    assert (missing.code, missing.out, len(missing.err.splitlines())) == (2, "", 1)
+    assert missing.err.startswith("podgate: no kubeconfig: ")
+    path = kubeconfig(monkeypatch, tmp_path / "config", "https://127.0.0.1:1")
+    ran = podgate.json("--context", "other", stdin=GOOD)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"podgate: {path} has no context 'other'; it has: here\n"
