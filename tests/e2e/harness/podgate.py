@@ -45,11 +45,12 @@ def install(cluster: Cluster, manifests: Path = MANIFESTS) -> str:
     return cluster.must("apply", "-k", manifests)
 
 
-def point_at(cluster: Cluster, port: int, ca: bytes, names: Names = NAMES) -> None:
+def point_at(cluster: Cluster, port: int, ca: bytes | None, names: Names = NAMES) -> None:
     """Sends the webhook's calls to a port of this machine.
 
     The Service becomes a name for localhost, and in the ValidatingWebhookConfiguration nothing changes but the port and
-    the CA. The API server still calls the service by name, so the certificate must be for NAME.NAMESPACE.svc.
+    the CA (None: not that either). The API server still calls the service by name, so the certificate must be for
+    NAME.NAMESPACE.svc.
     """
     # The fields that a Service of type ExternalName may not have are taken away with the type.
     spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
@@ -64,7 +65,8 @@ def point_at(cluster: Cluster, port: int, ca: bytes, names: Names = NAMES) -> No
             raise AssertionError(f"webhook {webhook['name']} calls {service}, not the service of {names}")
         path = f"/webhooks/{number}/clientConfig"
         operations.append({"op": "add", "path": f"{path}/service/port", "value": port})
-        operations.append({"op": "add", "path": f"{path}/caBundle", "value": base64.b64encode(ca).decode()})
+        if ca is not None:
+            operations.append({"op": "add", "path": f"{path}/caBundle", "value": base64.b64encode(ca).decode()})
     patch = json.dumps(operations)
     cluster.must("patch", "validatingwebhookconfiguration", names.configuration, "--type=json", "-p", patch)
 
@@ -85,7 +87,7 @@ def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = R
 
 
 def wait_for_node(cluster: Cluster, name: str, *, known: bool = True) -> None:
-    """Waits until podgate, in mode deny, knows a node, or knows it no more: it is told a moment after kubectl has ended."""
+    """Waits until podgate, in mode deny, knows a node, or knows it no more: its watch tells it after a moment."""
     # An image that fails on every node there is; a pod without any node is no reason to deny.
     tolerated = [{"operator": "Exists"}]
     probe = pod("podgate-e2e-node", "Not/Valid", nodeSelector={"kubernetes.io/hostname": name}, tolerations=tolerated)

@@ -12,17 +12,17 @@ WARNING_LIMIT = 256
 
 
 class Verdict(NamedTuple):
-    """`decision` is allow, warn or deny; `text` the denial, or the one warning, in words with single blanks between."""
+    """`decision` is allow, warn or deny; `text` the denial, or the warnings, in words with single blanks between."""
 
     decision: str
     text: str = ""
 
 
-def verdict(result: Result) -> Verdict:
+def verdict(result: Result, warnings: int = 1) -> Verdict:
     """Podgate's word on the one object that a kubectl has written.
 
-    Fails on anything that is neither success nor podgate's denial, and on a warning that is not one line of a bearable
-    length: what kubectl shows of a success on standard error is that line, or nothing.
+    Fails on anything that is neither success nor podgate's denial, and where a warning is not one line of a bearable
+    length: what kubectl shows of a success on standard error is so many of these, or nothing.
     """
     if result.code:
         head, denied, text = result.stderr.partition(DENIED)
@@ -34,11 +34,11 @@ def verdict(result: Result) -> Verdict:
     if not result.stderr:
         return Verdict("allow")
     lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith(WARNED), result.stderr
-    warning = lines[0].removeprefix("Warning: ")
-    assert len(warning) <= WARNING_LIMIT
-    return Verdict("warn", " ".join(warning.split()))
+    assert len(lines) == warnings, result.stderr
+    for line in lines:
+        assert line.startswith(WARNED), result.stderr
+        assert len(line.removeprefix("Warning: ")) <= WARNING_LIMIT
+    return Verdict("warn", " ".join(result.stderr.split()))
 
 
 def annotations(cluster: Cluster, namespace: str, name: str, resource: str = "pods") -> tuple[str, str]:

@@ -1,0 +1,87 @@
+"""The plain manifests hold together, and with the code."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from webhook.admission.handlers import RESOURCES
+from webhook.core.workload import JUDGED
+from webhook.settings import parse_settings
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+
+
+def documents(name: str) -> list[Any]:
+    """What a file of manifests/ holds."""
+    return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
+
+
+@pytest.fixture
+def webhook() -> Any:
+    """The one webhook of the configuration."""
+    (configuration,) = documents("webhook.yaml")
+    (found,) = configuration["webhooks"]
+    return found
+
+
+def test_the_samples_are_those_of_the_demo():
+    delivered = {entry.name: entry.read_text() for entry in (files("webhook.demo") / "samples").iterdir()}
+    assert {path.name: path.read_text() for path in (MANIFESTS / "samples").iterdir()} == delivered
+
+
+def test_kustomize_is_given_every_manifest():
+    (kustomization,) = documents("kustomization.yaml")
+    there = {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kustomization["resources"]) == there
+
+
+def test_everything_lives_in_the_namespace_and_is_named_as_the_others_name_it(webhook: Any):
+    objects = [one for path in MANIFESTS.glob("*.yaml") for one in documents(path.name) if "metadata" in one]
+    namespaces = {one["metadata"].get("namespace") for one in objects}
+    assert namespaces == {None, "podgate"}
+    by_kind = {one["kind"]: one for one in objects}
+    pod = by_kind["Deployment"]["spec"]["template"]
+    assert by_kind["Service"]["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert by_kind["Service"]["spec"]["ports"][0]["targetPort"] in ports
+    service = webhook["clientConfig"]["service"]
+    assert (service["namespace"], service["name"]) == ("podgate", by_kind["Service"]["metadata"]["name"])
+    assert service["port"] == by_kind["Service"]["spec"]["ports"][0]["port"]
+    assert pod["spec"]["serviceAccountName"] == by_kind["ServiceAccount"]["metadata"]["name"]
+    assert by_kind["ClusterRoleBinding"]["roleRef"]["name"] == by_kind["ClusterRole"]["metadata"]["name"]
+
+
+def test_the_settings_are_some_that_podgate_takes():
+    (config_map,) = documents("settings.yaml")
+    assert parse_settings(yaml.safe_load(config_map["data"]["settings.yaml"])).mode == "warn"
+
+
+def test_every_kind_that_is_judged_is_sent_and_no_other(webhook: Any):
+    sent = {
+        (group, resource.partition("/")[0])
+        for rule in webhook["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert sent == {(group, f"{kind.lower()}s") for group, kind in JUDGED}
+    assert sent <= {(group, resource) for group, _, resource in RESOURCES}
+
+
+def test_podgate_cannot_keep_itself_or_the_cluster_from_coming_back(webhook: Any):
+    (expression,) = webhook["namespaceSelector"]["matchExpressions"]
+    assert expression["operator"] == "NotIn"
+    assert set(expression["values"]) == {"kube-system", "podgate"}
+    assert webhook["failurePolicy"] == "Ignore"
+    assert all(operation in ("CREATE", "UPDATE") for rule in webhook["rules"] for operation in rule["operations"])
+
+
+def test_the_role_lists_no_secrets_and_writes_nothing():
+    role = next(one for one in documents("rbac.yaml") if one["kind"] == "ClusterRole")
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} <= {"get", "list", "watch"}
+    for rule in role["rules"]:
+        assert "*" not in [*rule["resources"], *rule["apiGroups"]]
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["get"]
