@@ -16,6 +16,23 @@ from aiohttp import web
 
 PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses")
 
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "": (
+        "pods Pod",
+        "pods/ephemeralcontainers Pod",
+        "pods/binding Binding",
+        "bindings Binding",
+        "replicationcontrollers ReplicationController",
+        "podtemplates PodTemplate",
+        "namespaces Namespace",
+        "events Event",
+    ),
+    "apps": ("deployments Deployment", "replicasets ReplicaSet", "statefulsets StatefulSet", "daemonsets DaemonSet"),
+    "batch": ("jobs Job", "cronjobs CronJob"),
+    "apiextensions.k8s.io": ("customresourcedefinitions CustomResourceDefinition",),
+}
+"""What discovery tells of, all of it in version v1: the resource's name and its kind."""
+
 
 @dataclass
 class Fault:
