@@ -7,7 +7,7 @@ line itself is wrong; 130 interrupted.
 import os
 import sys
 from importlib.metadata import version
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Any, Final
 
 import click
@@ -82,7 +82,8 @@ def demo(images: tuple[str, ...], keep: bool) -> None:
     """
     from webhook.app.demo import run_demo  # noqa: PLC0415  # as above
 
-    sys.exit(run_demo(images, keep=keep, environment=os.environ, output=sys.stdout))
+    output = sys.stdout or StringIO()  # closed by whoever started the process
+    sys.exit(run_demo(images, keep=keep, environment=os.environ, output=output))
 
 
 def main() -> None:
@@ -111,9 +112,6 @@ def _run() -> None:
         sys.exit(UNREADABLE)
     except click.Abort:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        be_quiet(sys.stdout)
-        sys.exit(0)
     except OSError as error:  # results that cannot be written: the disk is full
         say(f"{error.filename or 'standard output'}: {error.strerror or error}")
         be_quiet(sys.stdout)

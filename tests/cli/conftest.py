@@ -6,27 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Podgate
+from tests.support.command import new_user, podgate
 from tests.support.images import multi, single
 from tests.support.manifests import REGISTRY
 from tests.support.registry import Registry
 
-
-@pytest.fixture(autouse=True)
-def new_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No home, kubeconfig, docker configuration or settings of whoever runs the tests."""
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("KUBECONFIG", "DOCKER_CONFIG", "PODGATE_CONFIG", "KUBERNETES_SERVICE_HOST", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def podgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Podgate:
-    return Podgate(monkeypatch, capsys)
+__all__ = ["new_user", "podgate"]  # pytest looks for fixtures here
 
 
 @pytest.fixture
@@ -40,7 +25,7 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def settings(registry: Registry, tmp_path: Path) -> Path:
+def settings(registry: Registry, tmp_path: Path, new_user: None) -> Path:
     """A settings file by which reg.example is the registry of the test."""
     hosts = tmp_path / "hosts" / REGISTRY
     hosts.mkdir(parents=True)

@@ -65,6 +65,23 @@ class Podgate:
         return self("check", *arguments, "-o", "json", stdin=stdin)
 
 
+@pytest.fixture
+def new_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No home, kubeconfig, docker configuration or settings of whoever runs the tests."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    proxies = ("http_proxy", "https_proxy", "all_proxy")
+    own = ("KUBECONFIG", "DOCKER_CONFIG", "KUBERNETES_SERVICE_HOST", "NO_COLOR", "FORCE_COLOR")
+    others = [name for name in os.environ if name.startswith("PODGATE_")]
+    for name in (*own, *others, *proxies, *map(str.upper, proxies)):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def podgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], new_user: None) -> Podgate:
+    return Podgate(monkeypatch, capsys)
+
+
 def apart(
     arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import signal
 import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,40 +24,66 @@ from webhook.demo.images import sample_repositories
 from webhook.demo.registry import DemoRegistry
 from webhook.observability import logs
 from webhook.registry.resolver import RegistryImages
+from webhook.report.lines import be_quiet
 from webhook.service import Judge
 from webhook.settings import Settings, parse_settings
 
 
 def run_demo(images: Sequence[str], *, keep: bool, environment: Mapping[str, str], output: TextIO) -> int:
-    """`podgate demo`: prints what happens to `output`; returns the exit code."""
+    """`podgate demo`: prints what happens to `output`; returns the exit code.
+
+    Raises BadCredentials where images are to be tried and the user's docker configuration cannot be read.
+    """
     logs.set_up("error", "text")
-    return asyncio.run(_demo(images, keep, docker_config(environment), output))
+    own = docker_config(environment) if images else Keyring()
+    try:
+        return asyncio.run(_demo(images, own, output, keep=keep))
+    except BrokenPipeError:  # whoever looked on has gone
+        be_quiet(output)
+        return 0
 
 
-async def _demo(images: Sequence[str], keep: bool, own: Keyring, output: TextIO) -> int:  # noqa: FBT001  # as run_demo's
+async def _demo(images: Sequence[str], own: Keyring, output: TextIO, *, keep: bool) -> int:
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podgate-demo-")))
         registry = await stack.enter_async_context(DemoRegistry(sample_repositories()))
         settings = _demo_settings(folder, registry.port)
         client = await stack.enter_async_context(RegistryImages(registry_options(settings, own)))
         samples = [(name, show.sample_text(name)) for name in show.sample_names()]
-        documents = [obj for text in (show.nodes_text(), *(text for _, text in samples)) for obj in _objects(text)]
-        judge = Judge(settings, client, FileCluster.from_documents(documents))
+        texts = [show.nodes_text(), *(text for _, text in samples)]
+        cluster = FileCluster.from_documents(obj for text in texts for obj in _objects(text))
         server, trust = _demo_server(settings, folder)
-        port = await server.start(Reviewer(judge, Observers(())).review)
+        port = await server.start(Reviewer(Judge(settings, client, cluster), Observers(())).review)
         stack.push_async_callback(server.stop)
-        output.write(show.HEADER)
+        output.write(f"{show.HEADER}{show.nodes_line(cluster.nodes())}")
         presenter = show.Presenter(port, trust, output)
         for name, text in samples:
-            await presenter.show(name, show.comment_of(text), show.objects_of(text))
+            await presenter.apply(name, text)
         for image in images:
-            await presenter.show(f"a pod of {image}", (), [show.pod_of(image)])
+            await presenter.run(image)
         output.write(f"\n{show.counted(presenter.counts)}\n\n{show.FOOTER}")
         if keep:
+            _leave_files(folder, samples)
             output.write(show.kept(port, registry.port, folder))
             output.flush()
-            await asyncio.Event().wait()
+            await _terminated()
+        output.flush()
         return 0
+
+
+async def _terminated() -> None:
+    """Waits for SIGTERM; Ctrl-C ends the wait as it ends everything, and both tidy up."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
+    await asked.wait()
+
+
+def _leave_files(folder: Path, samples: Sequence[tuple[str, str]]) -> None:
+    """What `podgate check` needs for the samples of a demo that is left up."""
+    (folder / "samples").mkdir()
+    for name, text in samples:
+        (folder / "samples" / name).write_text(text, encoding="utf-8")
+    (folder / "nodes.yaml").write_text(show.nodes_text(), encoding="utf-8")
 
 
 def _objects(text: str) -> list[Mapping[str, Any]]:
@@ -68,6 +96,7 @@ def _demo_settings(folder: Path, registry_port: int) -> Settings:
     hosts.mkdir(parents=True)
     (hosts / "hosts.toml").write_text(f'server = "http://127.0.0.1:{registry_port}"\n')
     registries = {"hostsDir": str(hosts.parent), "allowedAddresses": ["127.0.0.0/8", "::1/128"]}
+    (folder / "settings.yaml").write_text(json.dumps({"registries": registries}))
     return parse_settings({"registries": registries, "server": {"address": "127.0.0.1", "port": 0}})
 
 

@@ -79,7 +79,7 @@ def sample_repositories() -> dict[str, Repository]:
     repositories["shop/billing"].login = ("deploy", "only-for-the-demo")
     repositories["shop/worker"].add_image("linux/amd64", "0.9", note="worker")
     repositories["shop/report"].add_index(["linux/amd64", "linux/arm64"], "7", claimed={"linux/arm64": "linux/amd64"})
-    repositories["shop/legacy"].add_index(["windows/amd64:10.0.17763.5329"], "2012")
+    repositories["shop/legacy"].add_index(["windows/amd64:10.0.17763.5329"], "2019")
     return repositories
 
 

@@ -1,6 +1,7 @@
 """The demo as people see it: samples sent for admission over HTTPS, the answers printed as kubectl prints them."""
 
 import json
+import shlex
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any, Final, TextIO
 import aiohttp
 import yaml
 
-from webhook.core.message import clean
+from webhook.core.message import clean, platform_text
+from webhook.core.scheduling import Node
 
 REGISTRY: Final = "registry.example"
 """The registry that the samples name; the demo's own registry stands behind it."""
@@ -22,6 +24,7 @@ WEBHOOK: Final = "validate.podgate.dev"
 _PLURALS: Final = {
     "Pod": ("", "v1", "pods"),
     "Deployment": ("apps", "v1", "deployments"),
+    "DaemonSet": ("apps", "v1", "daemonsets"),
     "Job": ("batch", "v1", "jobs"),
     "CronJob": ("batch", "v1", "cronjobs"),
     "Secret": ("", "v1", "secrets"),
@@ -45,12 +48,23 @@ def counted(counts: Mapping[str, int]) -> str:
     return f"{counts['denied']} denied, {counts['warned']} warned of, {counts['admitted']} admitted."
 
 
+def nodes_line(nodes: Sequence[Node]) -> str:
+    """The nodes by platform, for the header."""
+    by_platform: dict[str, list[str]] = {}
+    for node in nodes:
+        by_platform.setdefault(platform_text(node.platform), []).append(str(node.name))
+    shown = (f"{', '.join(names)} ({platform})" for platform, names in by_platform.items())
+    return f"Nodes: {'; '.join(shown)}.\n"
+
+
 def kept(port: int, registry_port: int, folder: Path) -> str:
-    """How to go on with a demo that is left up."""
+    """How to go on with a demo that is left up; `folder` holds its files."""
     return f"""
 Left up until Ctrl-C:
   webhook   https://127.0.0.1:{port}/validate (POST an AdmissionReview; --cacert {folder / "ca.crt"})
   registry  http://127.0.0.1:{registry_port}/v2/
+Its samples by the other way in:
+  podgate check -f {folder / "samples"} --nodes {folder / "nodes.yaml"} --config {folder / "settings.yaml"}
 """
 
 
@@ -76,6 +90,11 @@ def comment_of(text: str) -> list[str]:
     return [line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines)]
 
 
+def command_for(image: str) -> str:
+    """What makes a pod of an image."""
+    return f"kubectl run yours --image={shlex.quote(clean(image))}"
+
+
 def pod_of(image: str) -> dict[str, Any]:
     """A pod that runs one image anywhere: how an image of the reader's own is tried."""
     return {
@@ -95,16 +114,26 @@ class Presenter:
         self._output = output
         self.counts = {"denied": 0, "warned": 0, "admitted": 0}
 
-    async def show(self, title: str, explanation: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> None:
-        """One manifest, as if it were applied."""
+    async def apply(self, name: str, text: str) -> None:
+        """One manifest, as if it were applied: its comment, then what becomes of each object."""
         self._say("")
-        for line in explanation:
+        for line in comment_of(text):
             self._say(f"# {line}")
-        self._say(f"$ kubectl apply -f {title}")
-        for obj in objects:
-            answer = await self._admit(obj) if obj["kind"] != "Secret" else {"allowed": True}
-            for line in self._printed(title, obj, answer):
-                self._say(line)
+        self._say(f"$ kubectl apply -f {name}")
+        for obj in objects_of(text):
+            await self._show(obj, f'error when creating "{name}": ')
+
+    async def run(self, image: str) -> None:
+        """A pod of an image, as if it were run."""
+        self._say("")
+        self._say(f"$ {command_for(image)}")
+        await self._show(pod_of(image), "")
+
+    async def _show(self, obj: Mapping[str, Any], opening: str) -> None:
+        # Only what is judged is sent: an API server would not call the webhook for a Secret, either.
+        answer = await self._admit(obj) if obj["kind"] != "Secret" else {"allowed": True}
+        for line in self._printed(obj, answer, opening):
+            self._say(line)
 
     async def _admit(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         async with (
@@ -114,15 +143,14 @@ class Presenter:
             answer: dict[str, Any] = (await response.json())["response"]
             return answer
 
-    def _printed(self, title: str, obj: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
+    def _printed(self, obj: Mapping[str, Any], answer: Mapping[str, Any], opening: str) -> Iterator[str]:
         """As kubectl prints an answer of the API server."""
         for warning in answer.get("warnings", ()):
             yield f"Warning: {warning}"
         if not answer["allowed"]:
             self.counts["denied"] += 1
-            text = answer["status"]["message"]
-            refusal = f'admission webhook "{WEBHOOK}" denied the request: {text}'
-            yield f'Error from server (Forbidden): error when creating "{title}": {refusal}'
+            refusal = f'admission webhook "{WEBHOOK}" denied the request: {answer["status"]["message"]}'
+            yield f"Error from server (Forbidden): {opening}{refusal}"
             return
         if obj["kind"] != "Secret":
             self.counts["warned" if answer.get("warnings") else "admitted"] += 1
