@@ -150,12 +150,12 @@ class Lookups:
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
         volume = looked.finding.role == "volume"
         walk = examine(image.root, shape.platform, shape.runtime, volume=volume)
-        examined = await self._drive(walk, image.reference)
+        examined = await self._drive(walk, image.reference, image.root.digest)
         looked.outcomes[shape] = examined.outcome
         looked.offers(examined.platforms)
 
-    async def _drive(self, walk: Walk[Answer], reference: Reference) -> Answer:
-        """Gives a walk the documents that it wants, until it has its answer."""
+    async def _drive(self, walk: Walk[Answer], reference: Reference, root: str) -> Answer:
+        """Gives a walk from a root, by its digest, the documents that it wants, until it has its answer."""
         repositories: dict[str, Reference] = {}
         try:
             want = next(walk)
@@ -167,7 +167,8 @@ class Lookups:
                     lists = await self._lists(reference)
                     for home, document in lists:
                         repositories |= dict.fromkeys((entry.digest for entry in document.index.entries), home)
-                    want = walk.send(Lists(reached=tuple(document for _, document in lists)))
+                    reached = tuple(document for _, document in lists)
+                    want = walk.send(Lists(reached, known=self._images.known_lists(reference, root, self._access)))
         except StopIteration as stop:
             answer: Answer = stop.value
             return answer

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from webhook.app.parts import docker_config, registry_options
@@ -78,7 +78,8 @@ async def _check(
     async with contextlib.AsyncExitStack() as stack:
         cluster = await _cluster(request, reading, stack)
         found = sort_out(reading, cluster, request.namespace or "default")
-        options = registry_options(settings, docker_config(environment))
+        # What an object is told must not depend on which other objects happened to be looked up before it.
+        options = replace(registry_options(settings, docker_config(environment)), lend_lists=False)
         images = await stack.enter_async_context(RegistryImages(options))
         return await judge_all(Judge(settings, images, cluster), found)
 

@@ -63,16 +63,23 @@ _CONFIG_HOLDER = Struct(_ConfigHolder, {"config": ("config", DESCRIPTOR)})
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """An image config as the lookup sees it: the digest, which is the image's ID, and the platform that it claims."""
+    """An image config as the lookup sees it: the digest, which is the image's ID, and the platform that it claims.
+
+    `manifest` is the digest of the image's manifest, empty where that is not known.
+    """
 
     digest: str
     platform: Platform
+    manifest: str = ""
 
 
 def look_up(config: Config, node: Platform, library: Library, empty_os: str = "") -> Walk[Step]:
     """The four steps, in order; a list is asked for only when the config alone does not decide.
 
     `empty_os` is what an image means that names no os: for dockerd the os it runs on; empty: the node's.
+
+    Of a list that is merely known only entries count that name the image's own manifest: what others point to would
+    have to be asked for, and then the answer would depend on the network's luck.
     """
     node = replace(node, os=node.os or empty_os)
     match = config_match(node, replace(config.platform, os=config.platform.os or empty_os), library)
@@ -88,7 +95,17 @@ def look_up(config: Config, node: Platform, library: Library, empty_os: str = ""
 
     if (yield from _Search(config.digest, fits).any_names(lists.reached)):
         return "by-list"
-    return "by-known-list" if (yield from _Search(config.digest, fits).any_names(lists.known)) else "mismatch"
+    return "by-known-list" if any(_names(one, config.manifest, fits) for one in lists.known) else "mismatch"
+
+
+def _names(document: Document, manifest: str, fits: Callable[[Platform], bool]) -> bool:
+    """Whether a list names a manifest for a platform. It is read once, and kept: many may ask."""
+    try:
+        entries = document.index.entries
+    except MalformedDocument:
+        return False
+    same = (entry for entry in entries if entry.digest == manifest != "" and entry.media_type in MANIFEST_TYPES)
+    return any(entry.platform is not None and fits(entry.platform) for entry in same)
 
 
 class _Search:
@@ -187,7 +204,7 @@ def _examine_manifest(root: Document, node: Platform) -> Walk[Finding]:
         return Finding(uncertain("platform-unknown"))
     if _is_wasm(platform):  # a RuntimeClass may hand it to a shim that runs it, so comparing proves nothing
         return Finding(uncertain("platform-unknown"), (platform,))
-    step = yield from look_up(Config(descriptor.digest, platform), node, LATEST)
+    step = yield from look_up(Config(descriptor.digest, platform, root.digest), node, LATEST)
     return Finding(_STEPS[step], (platform,))
 
 

@@ -6,11 +6,12 @@ digest is their key; what a tag means, and that something is not there, is true 
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
-from webhook.core.errors import RegistryError
+from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import Document
 from webhook.registry.options import Hooks
 
@@ -27,6 +28,11 @@ _CONCLUSIONS_COST: Final = 2048
 _FAILURE_COST: Final = 400
 # Larger documents, which are rare, are read anew each time instead: they would take the room of all others.
 _LARGEST_READ: Final = 1 << 16
+# Indexes of one repository that are looked through for a manifest, and those found that are handed out, newest first.
+_MOST_LOOKED_THROUGH: Final = 256
+_MOST_LISTS: Final = 16
+# An index's place in Shelves, and a shelf of its own. Measured: 330 bytes.
+_SHELF_COST: Final = 400
 
 
 class Key(NamedTuple):
@@ -53,7 +59,16 @@ class _Entry(Generic[T]):
 class Store(Generic[T]):
     """Least recently used goes first when the bytes are up. `cost` is the size of a value in bytes."""
 
-    def __init__(self, name: str, capacity: int, cost: Callable[[T], int], hooks: Hooks) -> None:
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        cost: Callable[[T], int],
+        hooks: Hooks,
+        gone: Callable[[Key], None] | None = None,
+    ) -> None:
+        """`gone` is told of every key that is forgotten."""
+        self._gone = gone
         self._name = name
         self._capacity = capacity
         self._cost = cost
@@ -72,6 +87,11 @@ class Store(Generic[T]):
         self._hooks.on_cache(self._name, "miss")
         return None
 
+    def peek(self, key: Key) -> T | None:
+        """A value whatever its time: no look-up, and no use of it either."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
     def put(self, key: Key, value: T, ttl: float | None = None) -> None:
         """Remembers a value for `ttl` seconds, None: for ever, as long as there is room. Entries whose time is up stay
         until then too: they are what answers while a registry is down."""
@@ -82,8 +102,7 @@ class Store(Generic[T]):
         self._entries[key] = _Entry(value, cost, None if ttl is None else self._hooks.clock() + ttl)
         self.size += cost
         while self.size > self._capacity:
-            _, oldest = self._entries.popitem(last=False)
-            self.size -= oldest.cost
+            self.drop(next(iter(self._entries)))
             self._hooks.on_cache(self._name, "evicted")
 
     def drop(self, key: Key) -> None:
@@ -91,6 +110,39 @@ class Store(Generic[T]):
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size -= entry.cost
+            if self._gone is not None:
+                self._gone(key)
+
+
+class Shelves:
+    """Keys of the indexes that the cache holds, by repository and by who saw them.
+
+    Not by the manifests that they name: to know these each index would have to be read when it comes, and only an image
+    whose config does not fit ever asks.
+    """
+
+    def __init__(self) -> None:
+        self._shelves: dict[tuple[str, str, str], OrderedDict[Key, None]] = {}
+
+    def add(self, key: Key) -> None:
+        """Notes an index that is there now."""
+        self._shelves.setdefault(_shelf(key), OrderedDict())[key] = None
+
+    def drop(self, key: Key) -> None:
+        """Forgets a document; one that is no index was never here."""
+        shelf = self._shelves.get(_shelf(key))
+        if shelf is not None:
+            shelf.pop(key, None)
+            if not shelf:
+                del self._shelves[_shelf(key)]
+
+    def beside(self, key: Key) -> Iterator[Key]:
+        """The newest indexes of a document's repository that its viewer has seen."""
+        return islice(reversed(self._shelves.get(_shelf(key), {})), _MOST_LOOKED_THROUGH)
+
+
+def _shelf(key: Key) -> tuple[str, str, str]:
+    return key.viewer, key.domain, key.repository
 
 
 class Cache:
@@ -98,7 +150,9 @@ class Cache:
 
     def __init__(self, capacity: int, hooks: Hooks) -> None:
         small = capacity // 16  # a tag costs a hundredth of a document, and a failure as little
-        self.documents: Store[Document] = Store("documents", capacity - 2 * small, _of_document, hooks)
+        self._shelves = Shelves()
+        room = capacity - 2 * small
+        self.documents: Store[Document] = Store("documents", room, _of_document, hooks, self._shelves.drop)
         self.tags: Store[str] = Store("tags", small, sys.getsizeof, hooks)
         self.failures: Store[RegistryError] = Store("failures", small, _of_failure, hooks)
 
@@ -110,6 +164,18 @@ class Cache:
     def remember(self, key: Key, document: Document) -> None:
         """Keeps a document."""
         self.documents.put(key, replace(document) if len(document.body) > _LARGEST_READ else document)
+        small = len(document.body) <= _LARGEST_READ  # lists that people make are; a large one would be read each time
+        if small and _is_index(document) and self.documents.peek(key) is not None:
+            self._shelves.add(key)
+
+    def lists(self, key: Key) -> tuple[Document, ...]:
+        """The indexes of a manifest's repository that name it and that its viewer has seen, newest first.
+
+        A digest is looked for as it is commonly written: JSON that spells it with escapes is not found.
+        """
+        digest = key.name.encode("utf-8", "surrogateescape")
+        there = (self.documents.peek(one) for one in self._shelves.beside(key))
+        return tuple(islice((one for one in there if one is not None and digest in one.body), _MOST_LISTS))
 
     @property
     def size(self) -> int:
@@ -117,8 +183,15 @@ class Cache:
         return self.documents.size + self.tags.size + self.failures.size
 
 
+def _is_index(document: Document) -> bool:
+    try:
+        return document.kind == "index"
+    except MalformedDocument:
+        return False
+
+
 def _of_document(document: Document) -> int:
-    strings = sys.getsizeof(document.media_type) + sys.getsizeof(document.digest)
+    strings = sys.getsizeof(document.media_type) + sys.getsizeof(document.digest) + _SHELF_COST
     length = len(document.body)
     read = _CONCLUSIONS_COST + _READ_FACTOR * length if length <= _LARGEST_READ else 0
     return strings + sys.getsizeof(document.body) + read

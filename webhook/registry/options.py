@@ -17,7 +17,8 @@ class RegistryOptions:
     hosts_dir: containerd's certs.d layout, None: only containerd's defaults. allowed_hosts: globs on host or host:port,
     empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
     credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: the process's own
-    credentials (the docker configuration, on the command line), tried after a pod's pull secrets.
+    credentials (the docker configuration, on the command line), tried after a pod's pull secrets. lend_lists: whether
+    a list that was read for one object counts as known for another (known_lists).
     """
 
     hosts_dir: Path | None = None
@@ -30,6 +31,7 @@ class RegistryOptions:
     tag_ttl: float = 60.0
     negative_ttl: float = 10.0
     stale_for: float = 86400.0
+    lend_lists: bool = True
     own: Keyring = field(default_factory=Keyring, repr=False)
 
     def may_ask(self, host: str) -> bool:

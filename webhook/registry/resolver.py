@@ -61,6 +61,19 @@ class RegistryImages:
         """A document of the reference's repository by digest, its hash checked."""
         return await self._look_up(reference, _key(reference, role, digest), access)
 
+    def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+        """Indexes in the cache that name a manifest, of the reference's repository alone: what somebody writes into
+        another one must not weaken a verdict about this. Raises BadCredentials."""
+        if not self._options.lend_lists:
+            return ()
+        found: dict[str, Document] = {}
+        key = _key(reference, "manifest", digest)
+        viewers = {login.viewer for login in logins(reference, access.secrets, self._options.own, self._salt)}
+        for viewer in (OPEN, *sorted(viewers)):
+            for document in self._cache.lists(key.seen_by(viewer)):
+                found.setdefault(document.digest, document)
+        return tuple(found.values())
+
     @property
     def cached_bytes(self) -> int:
         """The size of the cache in bytes, for metrics."""
