@@ -77,7 +77,7 @@ async def test_marked_secrets_come_out_nowhere(setting: Setting, registry: Regis
         except RegistryError as error:
             said += [str(error), repr(error), repr(error.exchange), error.detail, *traceback.format_exception(error)]
     said += [repr(setting.requests), repr(setting.lookups), repr(vars(images)), logged.getvalue()]
-    said += [repr(thing) for thing in gc.get_objects() if type(thing).__module__.startswith("webhook.")]
+    said += [repr(thing) for thing in gc.get_objects() if str(type(thing).__module__).startswith("webhook.")]
     for text in said:
         for mark in (WORD, QUERY, HEADER, BASIC, "-MARKED"):
             assert mark not in text

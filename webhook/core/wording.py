@@ -20,7 +20,7 @@ _END: Final[Mapping[Why, str]] = {
     "invalid-reference": "no kubelet pulls it: invalid reference",
     "unsupported": "an image in Docker's schema 1, which containerd 2.1 and later do not pull",
     "refused-by-kubelet": "the kubelet would refuse the pod, which asks for another os",
-    "config-contradicted": "its config does not fit, but a manifest list of the registry says otherwise: one of them is mislabelled",
+    "config-contradicted": "its config does not fit, but a manifest list says that it does: one of them is mislabelled",
     "platform-unknown": "the image does not say which platform it is for",
     "image-unresolved": "the image could not be looked up",
     "matchers-disagree": "the node's container runtime is not known, and runtimes differ on this image",
