@@ -1,13 +1,16 @@
-"""Docker configurations, as the kubelet reads them: the content of .dockerconfigjson and .dockercfg.
+"""Docker configurations: the content of .dockerconfigjson and .dockercfg as the kubelet reads it, and a config.json as
+the docker command line does.
+
+The kubelet knows user names and passwords alone; tokens and helper programs count in a configuration of podgate's own.
 
 Errors name the place and what kind of thing is wrong, never a word of the content: it is all secret, the registries'
 names included.
 
 Source: k8s.io/kubernetes pkg/credentialprovider/config.go (DockerConfigJSON, DockerConfigEntry.UnmarshalJSON,
-decodeDockerConfigFieldAuth).
+decodeDockerConfigFieldAuth); github.com/docker/cli cli/config/configfile/file.go and types/authconfig.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,11 +21,27 @@ from webhook.core.jsontree import InvalidJSON, Node, Problem
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One entry: a registry as the entry spells it, user name, password; bytes beyond UTF-8 are escaped (PEP 383)."""
+    """One entry: a registry as the entry spells it, user name, password; bytes beyond UTF-8 are escaped (PEP 383).
+
+    `identity_token` is what a token server gives tokens for (an OAuth2 refresh token), `registry_token` what the
+    registry itself is shown; both empty in what the kubelet reads.
+    """
 
     registry: str = field(repr=False)
     username: str = field(repr=False)
     password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """A config.json. `helpers`: names of helper programs by server, `store`: the one for all other servers, empty:
+    none (docker-credential-NAME)."""
+
+    logins: tuple[Login, ...] = field(default=(), repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    store: str = ""
 
 
 @dataclass(slots=True)
@@ -31,28 +50,38 @@ class _Entry:
     password: str = field(default="", repr=False)
     email: str = field(default="", repr=False)
     auth: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
 class _Document:
     auths: dict[str, _Entry] | None = field(default=None, repr=False)
     headers: dict[str, str] | None = field(default=None, repr=False)
+    helpers: dict[str, str] | None = None
+    store: str = ""
 
 
-_ENTRY: Final = Struct(
+_FIELDS: Final = {name: (name, STRING) for name in ("username", "password", "email", "auth")}
+_ENTRY: Final = Struct(_Entry, _FIELDS)
+_DOCKER_ENTRY: Final = Struct(
     _Entry,
-    {name: (name, STRING) for name in ("username", "password", "email", "auth")},
+    {**_FIELDS, "identitytoken": ("identity_token", STRING), "registrytoken": ("registry_token", STRING)},
 )
 
 
-def _read_entry(node: Node, _: _Entry) -> _Entry:
-    """What the entry says; `auth` wins over the fields, and is read even where nothing else of it is wanted."""
-    entry, error = decode_node(node, _ENTRY, _Entry())
-    if error is not None:
-        raise error
-    if entry.auth:
-        entry.username, entry.password = _decode_auth(entry.auth)
-    return entry
+def _reader(form: Struct[_Entry]) -> Custom[_Entry]:
+    """An entry of that form; `auth` wins over the fields, and is read even where nothing else of it is wanted."""
+
+    def read(node: Node, _: _Entry) -> _Entry:
+        entry, error = decode_node(node, form, _Entry())
+        if error is not None:
+            raise error
+        if entry.auth:
+            entry.username, entry.password = _decode_auth(entry.auth)
+        return entry
+
+    return Custom(_Entry, read)
 
 
 def _decode_auth(text: str) -> tuple[str, str]:
@@ -69,8 +98,17 @@ def _decode_auth(text: str) -> tuple[str, str]:
     return username, password
 
 
-_ENTRIES: Final[Map[_Entry]] = Map(Custom(_Entry, _read_entry))
+_ENTRIES: Final[Map[_Entry]] = Map(_reader(_ENTRY))
 _DOCUMENT: Final = Struct(_Document, {"auths": ("auths", _ENTRIES), "HttpHeaders": ("headers", Map(STRING))})
+_DOCKER_DOCUMENT: Final = Struct(
+    _Document,
+    {
+        "auths": ("auths", Map(_reader(_DOCKER_ENTRY))),
+        "HttpHeaders": ("headers", Map(STRING)),
+        "credsStore": ("store", STRING),
+        "credHelpers": ("helpers", Map(STRING)),
+    },
+)
 _PROBLEMS: Final[Mapping[Problem, str]] = {
     "syntax": "it is not JSON",
     "type": "a field has a wrong type",
@@ -93,9 +131,29 @@ def read_dockercfg(text: bytes, where: str) -> tuple[Login, ...]:
     return _logins(entries, error, where)
 
 
+def read_docker_config(text: bytes, where: str) -> DockerConfig:
+    """A config.json with tokens and helpers. Raises BadCredentials.
+
+    Entries that say nothing are left out: docker writes them beside a credential store, to know where it has logged in.
+    """
+    document, error = decode_rest(text, _DOCKER_DOCUMENT)
+    entries = _sorted(document.auths, error, where)
+    logins = (
+        Login(name, entry.username, entry.password.strip("\0"), entry.identity_token, entry.registry_token)
+        for name, entry in entries
+        if entry.username or entry.password or entry.identity_token or entry.registry_token
+    )
+    return DockerConfig(tuple(logins), document.helpers or {}, document.store)
+
+
 def _logins(entries: Mapping[str, _Entry] | None, error: InvalidJSON | None, where: str) -> tuple[Login, ...]:
+    return tuple(Login(name, entry.username, entry.password) for name, entry in _sorted(entries, error, where))
+
+
+def _sorted(
+    entries: Mapping[str, _Entry] | None, error: InvalidJSON | None, where: str
+) -> Iterator[tuple[str, _Entry]]:
     """One bad entry spoils them all. The error is a new one: that of the JSON knows the content."""
     if error is not None:
         raise BadCredentials(_PROBLEMS[error.kind], where)
-    found = entries or {}
-    return tuple(Login(name, found[name].username, found[name].password) for name in sorted(found))
+    return iter(sorted((entries or {}).items()))

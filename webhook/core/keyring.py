@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhook.core.dockerconfig import Login, read_dockercfg, read_dockerconfigjson
+from webhook.core.dockerconfig import Login, read_docker_config, read_dockercfg, read_dockerconfigjson
 from webhook.core.goglob import glob_matches
 from webhook.core.gourl import parse_url, split_host_port
 
@@ -45,12 +45,14 @@ class Credential:
     """A way to log in to a registry. `source` names where it came from (a secret's name), never its content.
 
     An entry without a user name is a credential too: the kubelet offers it to the runtime, and does not go on to pull
-    anonymously by itself.
+    anonymously by itself. The tokens (see dockerconfig.Login) are only in credentials of podgate's own.
     """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
     source: str = ""
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
 
     @property
     def basic(self) -> str:
@@ -61,15 +63,16 @@ class Credential:
     def anonymous(self) -> bool:
         """Whether containerd pulls anonymously with it: it goes by the user name (CRI, ParseAuth) and logs in only with
         a password (authorizer.go, doBearerAuth)."""
-        return not self.username or not self.password
+        return not (self.username and self.password) and not self.identity_token and not self.registry_token
 
     def key(self, secret_salt: bytes) -> str:
         """What caches know the credential by: HMAC-SHA256 under a salt that the process made up, in hexadecimal.
 
-        Equal where user name and password are, wherever they came from. The length in front keeps a:bc from being ab:c.
+        Equal where user name, password and tokens are, wherever they came from. The length in front of each keeps a:bc
+        from being ab:c.
         """
-        username, password = _octets(self.username), _octets(self.password)
-        text = len(username).to_bytes(8, "big") + username + password
+        parts = map(_octets, (self.username, self.password, self.identity_token, self.registry_token))
+        text = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hmac.new(secret_salt, text, hashlib.sha256).hexdigest()
 
 
@@ -124,11 +127,16 @@ class Keyring:
 
     @classmethod
     def from_docker_config(cls, text: bytes, source: str) -> "Keyring":
-        """The keyring of a docker configuration (config.json), by the rules for a secret's .dockerconfigjson.
+        """The keyring of a docker configuration (config.json) of podgate's own, tokens included, helpers not.
 
         `source` names the file in errors and credentials. Raises BadCredentials.
         """
-        return cls(_indexed([(login, source) for login in read_dockerconfigjson(text, source)]))
+        return cls.from_logins((login, source) for login in read_docker_config(text, source).logins)
+
+    @classmethod
+    def from_logins(cls, logins: Iterable[tuple[Login, str]]) -> "Keyring":
+        """The keyring of logins that came from elsewhere, each with its source. What is no URL is left out."""
+        return cls(_indexed(logins))
 
     def lookup(self, repository_name: str) -> tuple[Credential, ...]:
         """The credentials to try for a repository, in order; empty: the pull is anonymous.
@@ -146,13 +154,26 @@ class Keyring:
         return ()
 
 
+def is_pattern(text: str) -> bool:
+    """Whether a text can say which images something is for: a host, whose labels may be globs, with port and path."""
+    return _place(text) is not None
+
+
+def pattern_matches(pattern: str, repository_name: str) -> bool:
+    """Whether a pattern, such as *.reg.example/team, covers a repository (keyring.go, URLsMatchStr). Raises nothing."""
+    place, target = _place(pattern), _place(repository_name)
+    return place is not None and target is not None and place.covers(target)
+
+
 def _indexed(logins: Iterable[tuple[Login, str]]) -> tuple[_Entry, ...]:
     """keyring.go, Add: entries whose name is no URL are dropped; the others fall on their key."""
     by_key: dict[str, list[Credential]] = {}
     for login, source in logins:
         key = _key(login.registry)
         if key is not None:
-            by_key.setdefault(key, []).append(Credential(login.username, login.password, source))
+            by_key.setdefault(key, []).append(
+                Credential(login.username, login.password, source, login.identity_token, login.registry_token)
+            )
     return tuple(_Entry(key, _place(key), tuple(by_key[key])) for key in _reversed(by_key))
 
 
