@@ -11,7 +11,7 @@ from typing import Final, Literal
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
-from webhook.core.text import NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
+from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
 from webhook.core.wording import elsewhere, end_of, error_text, mend_of
 from webhook.core.workload import ContainerRole, Workload
 
@@ -76,8 +76,8 @@ class _Place:
     platform: str
     names: tuple[str, ...]
 
-    def where(self, most: int = NODES_NAMED) -> str:
-        return f"{name_some(self.names, most)} ({self.platform})" if self.names else f"a {self.platform} node"
+    def where(self, most: int = NODES_NAMED, limit: int = NAME_LIMIT) -> str:
+        return f"{name_some(self.names, most, limit)} ({self.platform})" if self.names else f"a {self.platform} node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def warnings(facts: Facts) -> tuple[str, ...]:
     """The warnings of an answer: one line for each image in trouble and each doubt, at most WARNINGS_LIMIT of them."""
     lines = [_warning(facts, trouble) for trouble in _troubles(facts)]
     if not lines:
-        lines.append(_one_line(facts, lambda _: _headline(facts), _mends(facts, ())))
-    lines += (_one_line(facts, _constantly(note), "") for note in _notes(facts))
+        lines.append(_one_line(facts, _constantly(f" {_headline(facts)}"), _mends(facts, ())))
+    lines += (_one_line(facts, _constantly(f": {note}"), "") for note in _notes(facts))
     if len(lines) <= WARNINGS_LIMIT:
         return tuple(lines)
     rest = len(lines) - WARNINGS_LIMIT + 1
@@ -219,9 +219,10 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 
     def text(most: int) -> str:
         image = trouble.image
-        offers = f" ({name_some(image.platforms, 3 if most > 40 else 1)})" if image.platforms else ""
-        where = place.where(NODES_NAMED if most > 60 else 1) + (f" and {rest} more nodes" if rest else "")
-        named = f"{trouble.whose(most)}: {clean(image.image, most)}{offers}"
+        count, limit = (NODES_NAMED if most > 60 else 1), min(most, NAME_LIMIT)
+        offers = f" ({name_some(image.platforms, count, limit)})" if image.platforms else ""
+        where = place.where(count, limit) + (f" and {rest} more nodes" if rest else "")
+        named = f": {trouble.whose(most)}: {clean(image.image, most)}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"
 
     return _one_line(facts, text, _mends(facts, [trouble], brief=True))
@@ -230,7 +231,7 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
     """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
     forms = (
-        f"podgate: {subject(facts.workload, most)}: {text(most)}{'; ' if advice else ''}{advice}"
+        f"podgate: {subject(facts.workload, most)}{text(most)}{'; ' if advice else ''}{advice}"
         for advice in dict.fromkeys((mends, ""))
         for most in (TEXT_LIMIT, 80, 56, 40, 24)
     )

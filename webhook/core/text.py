@@ -14,7 +14,7 @@ NODES_NAMED: Final = 3
 """Names that are given before the others are counted."""
 WIDTH: Final = 80
 """Columns of the terminal that a text of several lines is laid out for."""
-_NAME_LIMIT: Final = 63
+NAME_LIMIT: Final = 63
 """Characters of one name among several: a DNS label, which most names of nodes and containers are."""
 
 
@@ -27,9 +27,9 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     return f"{printable[: limit // 2 - 2]}...{tail[-(limit // 2 - 1) :]}"
 
 
-def name_some(names: Sequence[str], most: int = NODES_NAMED) -> str:
-    """Up to `most` names, then a count of the others."""
-    shown = ", ".join(clean(name, _NAME_LIMIT) for name in names[:most])
+def name_some(names: Sequence[str], most: int = NODES_NAMED, limit: int = NAME_LIMIT) -> str:
+    """Up to `most` names of `limit` characters each, then a count of the others."""
+    shown = ", ".join(clean(name, limit) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
