@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from webhook.cluster.documents import Object, SourcedObject, load_documents, located, read_documents
+from webhook.cluster.documents import Object, SourcedObject, iterate_documents, load_documents, located
 from webhook.cluster.files import FileCluster
 from webhook.cluster.yamltext import parse_yaml
 from webhook.core.errors import MalformedInput, MalformedObject
@@ -60,14 +60,16 @@ def read_manifests(names: Iterable[str], *, recursive: bool) -> Reading:
     reading = Reading()
     for name in names:
         for file in _files(name, reading, recursive=recursive):
+            shown = "stdin" if file == STDIN else file
+            before = len(reading.objects)
             try:
-                found = _read(file)
+                for found in iterate_documents(_content(file), shown):
+                    reading.objects.append(found)  # noqa: PERF402  # kept one by one: the next may be a mistake
             except MalformedObject as error:
                 reading.problems.append(str(error))
                 continue
-            if not found:
-                reading.notes.append(f"{'stdin' if file == STDIN else file}: no objects in it")
-            reading.objects += found
+            if len(reading.objects) == before:
+                reading.notes.append(f"{shown}: no objects in it")
     return reading
 
 
@@ -77,7 +79,7 @@ def read_nodes(name: str) -> list[Node]:
     An empty list is what a cluster without nodes has. Nothing at all, or other objects alone, is a slip: it would turn
     every verdict into "no candidates". Raises MalformedObject.
     """
-    content = _stdin() if name == STDIN else _content(name)
+    content = _content(name)
     shown = "stdin" if name == STDIN else name
     documents = load_documents(content, shown)
     nodes = [one for one in documents if one.object.get("kind") == "Node"]
@@ -170,22 +172,12 @@ def _workload(obj: Object) -> Workload | None:
     return parse_workload(obj)
 
 
-def _read(file: str) -> list[SourcedObject]:
-    return load_documents(_stdin(), "stdin") if file == STDIN else read_documents(file)
-
-
-def _stdin() -> bytes:
-    if sys.stdin is None:
+def _content(name: str) -> bytes:
+    """The bytes of a file, or of standard input. Raises MalformedObject."""
+    if name == STDIN and sys.stdin is None:
         raise MalformedObject("cannot be read: it is closed", "stdin")
     try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise MalformedObject(f"cannot be read: {error.strerror}", "stdin") from None
-
-
-def _content(name: str) -> bytes:
-    try:
-        return Path(name).read_bytes()
+        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
         raise MalformedObject(f"cannot be read: {error.strerror or error}", name) from None
     except ValueError as error:  # a name with a NUL in it

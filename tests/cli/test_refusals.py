@@ -64,6 +64,16 @@ def test_manifests(podgate: Podgate, tmp_path: Path, name: str):
     assert list(ran.objects) == ["web"]  # what is good is judged all the same
 
 
+@pytest.mark.parametrize("wrong", ["a: [", "- a", "a: *b"])
+def test_what_stands_before_a_mistake_is_judged(podgate: Podgate, tmp_path: Path, wrong: str):
+    path = tmp_path / "app.yaml"
+    path.write_text(f"{json.dumps(pod(name='first'))}\n---\n{wrong}\n---\n{json.dumps(pod(name='last'))}\n")
+    ran = podgate.json("-f", path, "--target", "linux/amd64")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert ran.err.startswith(f"podgate: {path}#2: ")
+    assert list(ran.objects) == ["first"]
+
+
 def test_a_manifest_that_is_not_there(podgate: Podgate, tmp_path: Path):
     for name, words in (
         (tmp_path / "none.yaml", f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory"),

@@ -60,7 +60,9 @@ def _guarded(load: Load) -> Load:
             await load(configuration)
         except ConfigException as error:
             raise ClusterUnavailable(f"the cluster's configuration cannot be used: {one_line(error)}") from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        except (TypeError, KeyError, AttributeError):  # of the package, where a field is missing or of a wrong type
+            raise ClusterUnavailable("the cluster's configuration cannot be used: it is no kubeconfig") from None
+        except (OSError, ValueError, yaml.YAMLError) as error:
             problem = f"the cluster's configuration cannot be used: {type(error).__name__}: {one_line(error)}"
             raise ClusterUnavailable(problem) from None
 
@@ -72,7 +74,7 @@ async def _load_kubeconfig(paths: str, context: str | None, configuration: Confi
     names = [str(each["name"]) for each in merged["contexts"].value]
     wanted = context or merged.safe_get("current-context")
     if not wanted:
-        raise ClusterUnavailable(f"{paths} has no current context; name one of: {', '.join(names)}")
+        raise ClusterUnavailable(f"{paths} has no current context; it has: {', '.join(names) or 'none'}")
     if wanted not in names:
         raise ClusterUnavailable(f"{paths} has no context {wanted!r}; it has: {', '.join(names) or 'none'}")
     loader = KubeConfigLoader(config_dict=_with_user(merged, wanted), active_context=wanted, config_base_path=None)

@@ -54,18 +54,22 @@ def load_documents(content: str | bytes, name: str) -> list[SourcedObject]:
     `name` is what messages call the text (a file's name). An empty text holds no objects. Raises MalformedObject with
     `path` NAME#N and, where there is one, the field.
     """
+    return list(iterate_documents(content, name))
+
+
+def iterate_documents(content: str | bytes, name: str) -> Iterator[SourcedObject]:
+    """The same one after the other: the objects before one that cannot be read have been given out when it raises."""
     text = content if isinstance(content, str) else _decode(content, name)
-    found: list[SourcedObject] = []
     number = 0
     try:
         for number, value in enumerate(_values(text, name), start=1):
             if value is not None:
                 source = f"{name}#{number}"
-                found.extend(SourcedObject(source, each) for each in _flatten(value, source))
+                for each in _flatten(value, source):
+                    yield SourcedObject(source, each)
     except _UnreadableDocument as error:
         source = f"{name}#{number + 1}"
         raise MalformedObject(error.problem, f"{source}: {error.path}" if error.path else source) from None
-    return found
 
 
 class _UnreadableDocument(Exception):
