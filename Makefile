@@ -50,6 +50,7 @@ fmt: $(VENV)/.locked ## Format the code
 	$(BIN)/ruff format .
 
 e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubectl against podgate (needs Go)
+	@$(BIN)/python -m tests.e2e.harness.components >/dev/null
 	$(BIN)/python -m pytest tests/e2e
 
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios
