@@ -64,7 +64,7 @@ def read_manifests(names: Iterable[str], *, recursive: bool) -> Reading:
             before = len(reading.objects)
             try:
                 for found in iterate_documents(_content(file), shown):
-                    reading.objects.append(found)  # noqa: PERF402  # kept one by one: the next may be a mistake
+                    reading.objects.append(found)  # kept one by one: the next may be a mistake
             except MalformedObject as error:
                 reading.problems.append(str(error))
                 continue
