@@ -75,8 +75,7 @@ async def test_an_open_connection_survives_a_new_certificate_and_a_new_one_sees_
         async def ask() -> object:
             async with session.post(f"https://localhost:{served.port}/", data=body, ssl=served.trust) as response:
                 response_of(response.status, response.content_type, await response.read())
-                assert response.connection is None or response.connection.transport is not None
-                return [*session.connector._conns.values()][0][0][0]  # type: ignore[union-attr]
+                return next(iter(session.connector._conns.values()))[0][0]  # type: ignore[union-attr]
 
         first = await ask()
         pair = write_pair(tmp_path)
@@ -101,25 +100,40 @@ async def test_a_pair_of_another_kind_takes_the_place_of_the_old(
     assert await serial_of(served.port, server_name=None) == serial(second)
 
 
-BAD: dict[str, Callable[[Path, ServingPair], None]] = {
-    "another key": lambda folder, pair: (folder / "tls.key").write_bytes(pair.key) and None,
-    "no PEM": lambda folder, pair: (folder / "tls.crt").write_bytes(b"nonsense") and None,
-    "empty": lambda folder, pair: (folder / "tls.crt").write_bytes(b"") and None,
-    "half a key": lambda folder, pair: (folder / "tls.key").write_bytes(pair.key[:60]) and None,
-    "a PEM that is no certificate": lambda folder, pair: (folder / "tls.crt").write_bytes(pair.key) and None,
-    "gone": lambda folder, pair: (folder / "tls.crt").unlink(),
-    "a folder": lambda folder, pair: ((folder / "tls.key").unlink(), (folder / "tls.key").mkdir()) and None,
-}
+def spoil(folder: Path, how: str) -> None:
+    """Makes the pair of a folder bad."""
+    other = self_signed("bad", KEYS["ecdsa"]())
+    match how:
+        case "another key":
+            (folder / "tls.key").write_bytes(other.key)
+        case "half a key":
+            (folder / "tls.key").write_bytes(other.key[:60])
+        case "no PEM":
+            (folder / "tls.crt").write_bytes(b"nonsense")
+        case "empty":
+            (folder / "tls.crt").write_bytes(b"")
+        case "a PEM that is no certificate":
+            (folder / "tls.crt").write_bytes(other.key)
+        case "gone":
+            (folder / "tls.crt").unlink()
+        case "a folder":
+            (folder / "tls.key").unlink()
+            (folder / "tls.key").mkdir()
+        case _:
+            raise AssertionError(how)
 
 
-@pytest.mark.parametrize("how", BAD)
+@pytest.mark.parametrize(
+    "how",
+    ["another key", "half a key", "no PEM", "empty", "a PEM that is no certificate", "gone", "a folder"],
+)
 async def test_a_bad_pair_leaves_the_old_one_and_a_good_one_after_it_is_taken(
     served: Served, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
 ):
     served.port = await served.server.start(allow)
     before = await serial_of(served.port)
     watching = asyncio.create_task(served.certificate.watch())
-    BAD[how](tmp_path, self_signed("bad", KEYS["ecdsa"]()))
+    spoil(tmp_path, how)
     with pytest.raises(CannotServe, match=r"tls\.(crt|key)"):
         served.certificate.load()
     await asyncio.sleep(0.1)  # five looks at it
@@ -159,7 +173,9 @@ def test_a_folder_as_a_secrets_volume_shows_it(tmp_path: Path):
                 (tmp_path / name).symlink_to(f"..data/{name}")
         certificate.load()
     assert certificate.loaded
-    assert ends == [x509.load_pem_x509_certificates(pair.certificate)[0].not_valid_after_utc.timestamp() for pair in pairs]
+    assert ends == [
+        x509.load_pem_x509_certificates(pair.certificate)[0].not_valid_after_utc.timestamp() for pair in pairs
+    ]
 
 
 def test_what_is_missing_is_named(tmp_path: Path):

@@ -153,7 +153,9 @@ async def test_a_compressed_body_is_bounded_by_what_it_unfolds_to(serving: Serve
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for_longer_than_the_timeout(serving: Served):
-    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, ssl=serving.trust, server_hostname="localhost")
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", serving.port, ssl=serving.trust, server_hostname="localhost"
+    )
     writer.write(b"POST /?timeout=1s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n" + HEAD)
     async with asyncio.timeout(20):
         head = await reader.readuntil(b"\r\n\r\n")

@@ -20,7 +20,7 @@ from tests.support import images
 from tests.support.apiserver import ApiServer, Fault, api_server, node
 from tests.support.registry import Registry
 from tests.support.serving import RECORDED, Served, changed, uid_of
-from webhook.admission.lifecycle import Lifecycle
+from webhook.admission.lifecycle import SIGNALS, Lifecycle
 from webhook.admission.review import Reviewer
 from webhook.admission.reviews import Answer, Review, ReviewRequest
 from webhook.admission.server import AdmissionServer, ServerOptions
@@ -77,11 +77,14 @@ class Running:
             self.logins += 1
             return Login(connection.host, await connection.session())
 
+        before = [(number, signal.getsignal(number)) for number in SIGNALS]
         try:
             self.lifecycle.own_signals()
             await serve_through_kopf(self.served.server, self.lifecycle, self._review, log_in)
         finally:
             await connection.close()
+            for number, handler in before:
+                signal.signal(number, handler)
 
     async def listening(self) -> None:
         await until(lambda: self.served.server.listening or self.task.done())
@@ -282,6 +285,7 @@ async def test_credentials_that_cannot_be_found_are_looked_for_again(served: Ser
         return Login(connection.host, await connection.session())
 
     lifecycle = Lifecycle(served.server, 0)
+    before = [(number, signal.getsignal(number)) for number in SIGNALS]
     task = asyncio.create_task(serve_through_kopf(served.server, lifecycle, allow, log_in))
     try:
         await until(lambda: served.server.listening)
@@ -290,6 +294,8 @@ async def test_credentials_that_cannot_be_found_are_looked_for_again(served: Ser
         lifecycle.stop()
         await asyncio.wait_for(task, 30)
         await connection.close()
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 async def test_a_container_without_a_user_name_or_dns_is_no_obstacle(

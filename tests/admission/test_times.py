@@ -29,7 +29,7 @@ from webhook.admission.times import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, timeout_of
         ("nans", DEFAULT_TIMEOUT),
         ("infs", DEFAULT_TIMEOUT),
         ("999999999999s", DEFAULT_TIMEOUT),
-        ("５s", DEFAULT_TIMEOUT),
+        ("\uff15s", DEFAULT_TIMEOUT),
         ("10s\n", DEFAULT_TIMEOUT),
         ("10s10s", DEFAULT_TIMEOUT),
     ],

@@ -54,6 +54,8 @@ class ApiServer:
         self.faults: dict[str, list[Fault]] = {}  # by "list nodes" and so on, in turn
         self.gate = asyncio.Event()  # closed: answers wait
         self.gate.set()
+        self.discovery = asyncio.Event()  # closed: only discovery waits
+        self.discovery.set()
         self.limits: list[int] = []  # of the lists, in order
         self.compact_between_pages = False
         self._version = itertools.count(1)
@@ -153,6 +155,7 @@ class ApiServer:
         """Tell which groups, versions and resources there are. A fault of "discover" is for any of these paths."""
         self.requests.append(f"discover {request.path}")
         await self.gate.wait()
+        await self.discovery.wait()
         if faults := self.faults.get("discover"):
             fault = faults.pop(0)
             return _status(fault.status, fault.message, fault.headers)
@@ -261,6 +264,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
         yield server
     finally:
         server.gate.set()
+        server.discovery.set()
         server.end_watches()
         await runner.cleanup()
 

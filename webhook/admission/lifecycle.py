@@ -8,10 +8,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+from types import FrameType
 from typing import Final
 
 from webhook.admission.reviews import Review
 from webhook.admission.server import AdmissionServer
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 SERVING_SECONDS: Final = 10.0
 """How long a stopping process goes on taking reviews, so that every API server has been told."""
@@ -35,10 +38,26 @@ class Lifecycle:
         return self._task is not None
 
     def own_signals(self) -> None:
-        """Takes SIGTERM and SIGINT over; again after kopf, which would cancel its tasks at once, has taken them."""
+        """Takes SIGTERM and SIGINT over; again after kopf, which would cancel its tasks at once, has taken them.
+
+        Not by the loop's add_signal_handler: a loop gives signals back when it is closed, and a second SIGTERM would
+        then kill the process before it has ended in order.
+        """
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.stop_soon)
+
+        def received(number: int, _: FrameType | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.stop_soon if number == signal.SIGINT else self.stop)
+
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, received)
+
+    @staticmethod
+    def ignore_signals() -> None:
+        """For the rest of the process: it is ending in order, and Python itself gives signals back on its way out."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def stop(self) -> None:
         """Begins to stop; a second call changes nothing."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -46,8 +45,7 @@ async def _serve_to_the_end(settings: Settings, nodes: str | None) -> None:
     try:
         await _serve(settings, nodes)
     finally:
-        # The loop gives the signals back before the process has ended, and then a second SIGTERM would kill it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        Lifecycle.ignore_signals()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
