@@ -447,7 +447,8 @@ WARNINGS = {
         Facts(POD, "no-candidates", (), ()),
         (
             "podgate: Pod web was not checked: no node, existing or declared, takes it, "
-            "and it demands no architecture; check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
+            "and it demands no architecture; check nodeSelector, affinity and tolerations, "
+            "or declare nodes that are to come in the settings"
         ),
     ),
     "bound to a node that nobody knows": (
