@@ -53,13 +53,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Raises httpcore's exceptions, and RegistryError (blocked-address) of the backend.
 
         A server may close an idle connection at the moment at which it is used again: that says nothing about the
-        server, so a GET that got no answer on an old connection is sent once more, as Go does it.
+        server, so a request that got no answer on an old connection is sent once more, as Go does it.
         """
         connection = _Connection()
         try:
             answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
         except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
-            if connection.new or request.method != "GET":
+            if connection.new or request.method not in ("GET", "HEAD"):
                 raise
             answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
         assert isinstance(answer.stream, AsyncIterable)

@@ -4,19 +4,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
-from weakref import WeakValueDictionary
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 import httpx
 
 from webhook.core.errors import ErrorCode, Exchange, RegistryError
 from webhook.registry.addresses import is_public
 from webhook.registry.body import read_document, read_words
+from webhook.registry.breaker import Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.patience import retry_after
 from webhook.registry.tls import PLAIN, Tls
 from webhook.registry.transport import Transports
+from webhook.registry.turns import Turns
 
 _log = logging.getLogger("podgate.registry")
 
@@ -27,8 +29,8 @@ _AGENT: Final = "podgate"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`: a
-    secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what must
+    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`:
+    a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what must
     not be quoted from an error's body, beside authorization and header. `chosen`: the host comes from the reference or
     from settings, not from an answer. `public_only`: a public host sent us here."""
 
@@ -42,13 +44,16 @@ class Ask:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: bool = True
     public_only: bool = False
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    form: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back in the end. `challenges`: the WWW-Authenticate lines, none where the answer is another host's than
     the one that was asked. `body`: whole where the status is 200, else its beginning. `public`: whether the host that
-    was asked first has a public address. `url`: fit for a log."""
+    was asked first has a public address. `url`: fit for a log. `retry_after`: seconds, None where the host names none.
+    """
 
     status: int
     media_type: str
@@ -57,91 +62,128 @@ class Reply:
     url: str
     challenges: tuple[str, ...] = field(default=(), repr=False)
     public: bool = False
+    retry_after: float | None = None
 
     def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
         """A RegistryError of this exchange."""
-        exchange = Exchange(self.url, self.status, printable_body(self.body))
+        exchange = Exchange(self.url, self.status, printable_body(self.body), self.retry_after)
         return RegistryError(code, detail, exchange, retryable=retryable)
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One hop: where to, and whether it is still the host that was asked first (`home`), so that secrets go along."""
+
+    url: httpx.URL = field(repr=False)  # signed URLs are secrets
+    home: bool
+    public_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Onward:
+    """A redirect: where to, and whether the host that sends us there has a public address."""
+
+    url: httpx.URL = field(repr=False)
+    public: bool
+
+
 class Wire:
-    """Sends requests. Retries, Retry-After and the circuit breaker belong around `get`, by host."""
+    """Sends requests, in turn and as long as the hosts answer. A request that failed is made again by Rounds."""
 
     def __init__(self, transports: Transports, options: RegistryOptions, hooks: Hooks) -> None:
         self._transports = transports
         self._options = options
         self._hooks = hooks
-        # Only hosts that are being asked have a semaphore: users choose the hosts, and there is no end of them.
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(options.concurrency_per_host)
+        self._breakers = Breakers(hooks)
 
     async def get(self, ask: Ask) -> Reply:
         """The answer, after redirects, within requestTimeout. Raises RegistryError only."""
         started = time.perf_counter()
         outcome, host = "cancelled", ""
+        ends = asyncio.get_running_loop().time() + self._options.request_timeout
         try:
             with translated(ask.url.partition("?")[0]):
                 url = httpx.URL(ask.url)
                 host = authority(url)
-                turn = self._turns.setdefault(host, asyncio.Semaphore(self._options.concurrency_per_host))
-                async with asyncio.timeout(self._options.request_timeout), turn:
-                    reply = await self._follow(ask, url)
+                async with self._turns.of(host, ends):
+                    reply = await self._follow(ask, url, ends)
             outcome = str(reply.status)
         except RegistryError as error:
             outcome = error.code
             raise
         finally:
-            self._hooks.on_request(host, "GET", outcome, time.perf_counter() - started)
+            self._hooks.on_request(host, ask.method, outcome, time.perf_counter() - started)
         return reply
 
-    async def _follow(self, ask: Ask, first: httpx.URL) -> Reply:
-        url, home, public_only, public = first, True, ask.public_only, False
+    async def _follow(self, ask: Ask, first: httpx.URL, ends: float) -> Reply:
+        way = _Way(first, home=True, public_only=ask.public_only)
+        public = False
         for hop in range(_MOST_REDIRECTS + 1):
-            if not (ask.chosen and same_origin(url, first)) and not self._options.may_ask(authority(url)):
-                raise RegistryError("blocked-host", "a host that allowedHosts leaves out", Exchange(printable_url(url)))
-            home = home and keeps_secrets(first, url)  # who was away once does not come home with secrets
-            response = await self._send(ask, url, home=home, public_only=public_only)
-            try:
-                peer_public = is_public(_peer(response))
-                public = peer_public if hop == 0 else public
-                location = response.headers.get("Location")
-                if response.status_code not in _REDIRECTS or location is None:
-                    return await self._reply(ask, response, url, home=home, public=public)
-                await read_words(response)  # so that the connection can be used again
-                url = _target(url, location)
-                public_only = public_only or peer_public
-            finally:
-                await response.aclose()
+            if not (ask.chosen and same_origin(way.url, first)) and not self._options.may_ask(authority(way.url)):
+                raise RegistryError("blocked-host", "allowedHosts leaves it out", Exchange(printable_url(way.url)))
+            met = await self._hop(ask, way, ends)
+            public = met.public if hop == 0 else public
+            if isinstance(met, Reply):
+                return replace(met, public=public)
+            home = way.home and keeps_secrets(first, met.url)  # who was away once does not come home with secrets
+            way = _Way(met.url, home, public_only=way.public_only or met.public)
         raise RegistryError("unavailable", f"more than {_MOST_REDIRECTS} redirects", Exchange(printable_url(first)))
 
-    async def _send(self, ask: Ask, url: httpx.URL, *, home: bool, public_only: bool) -> httpx.Response:
-        """One hop. Away from home nothing goes along that only the first host should see."""
+    async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
+        """One request and its answer, by a time of the loop's clock."""
+        origin = f"{way.url.scheme}://{authority(way.url)}"
+        with self._breakers.attempt(origin) as attempt, translated(printable_url(way.url)):
+            async with asyncio.timeout_at(ends):
+                response = await self._send(ask, way)
+                try:
+                    attempt.status = response.status_code
+                    location = response.headers.get("Location")
+                    if response.status_code not in _REDIRECTS or location is None or ask.form:
+                        return await self._reply(ask, response, way)
+                    await read_words(response)  # so that the connection can be used again
+                    return _Onward(_target(way.url, location), is_public(_peer(response)))
+                finally:
+                    await response.aclose()
+
+    async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
+        """Away from home nothing goes along that only the first host should see."""
         # A registry that encodes all the same is understood, but the digest is over the plain bytes.
         ours = {"Accept": ask.accept, "Accept-Encoding": "identity", "User-Agent": _AGENT}
-        if home and ask.authorization:
+        if way.home and ask.authorization:
             ours["Authorization"] = ask.authorization
         replaced = {name.lower() for name in ours}
-        theirs = [pair for pair in ask.header if pair[0].lower() not in replaced] if home else []
+        theirs = [pair for pair in ask.header if pair[0].lower() not in replaced] if way.home else []
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._options.request_timeout)
-        if home and ask.dial_timeout is not None:
+        if way.home and ask.dial_timeout is not None:
             limits["connect"] = min(limits["connect"], ask.dial_timeout)
-        request = httpx.Request("GET", url, headers=[*theirs, *ours.items()], extensions={"timeout": limits})
-        _log.debug("GET %s", printable_url(url))
-        transport = self._transports.of(ask.tls if home else ask.tls.abroad, public_only=public_only)
+        headers = [*theirs, *ours.items()]
+        if ask.form:
+            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+        content = ask.form or None
+        request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
+        _log.debug("%s %s", ask.method, printable_url(way.url))
+        transport = self._transports.of(ask.tls if way.home else ask.tls.abroad, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
-    async def _reply(self, ask: Ask, response: httpx.Response, url: httpx.URL, *, home: bool, public: bool) -> Reply:
+    async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
         headers = response.headers
-        found = response.status_code == 200
-        body = await read_document(response, ask.limit) if found else _redacted(ask, await read_words(response))
-        lines = [value for name, value in headers.raw if name.lower() == b"www-authenticate"] if home else []
+        if ask.method == "HEAD":
+            body = b""
+        elif response.status_code == 200:
+            body = await read_document(response, ask.limit)
+        else:
+            body = _redacted(ask, await read_words(response))
+        lines = [value for name, value in headers.raw if name.lower() == b"www-authenticate"] if way.home else []
         return Reply(
             status=response.status_code,
             media_type=media_type(headers),
             digest_hint=headers.get("Docker-Content-Digest", ""),
             body=body,
-            url=printable_url(url),
+            url=printable_url(way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
-            public=public,
+            public=is_public(_peer(response)),
+            retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
         )
 
 
