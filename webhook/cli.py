@@ -96,7 +96,7 @@ def main() -> None:
 
 def _run() -> None:
     from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput  # noqa: PLC0415  # as above
-    from webhook.report.lines import be_quiet, say  # noqa: PLC0415  # as above
+    from webhook.report.lines import say  # noqa: PLC0415  # as above
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -112,9 +112,10 @@ def _run() -> None:
         sys.exit(UNREADABLE)
     except click.Abort:
         sys.exit(INTERRUPTED)
-    except OSError as error:  # results that cannot be written: the disk is full
-        say(f"{error.filename or 'standard output'}: {error.strerror or error}")
-        be_quiet(sys.stdout)
+    except OSError as error:  # what the machine refuses: a full disk, a port, a folder
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(UNREADABLE)
     except Exception as error:  # a fault of podgate's own must not look like a denial (Python would exit with 1)
         if os.environ.get(DEBUG_VARIABLE):

@@ -52,7 +52,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
 
 
 def _print(request: CheckRequest, checked: Sequence[Checked], output: TextIO | None) -> None:
-    """Prints the results; that nobody reads them any more changes no exit code."""
+    """Prints the results; that nobody reads them any more changes no exit code. Raises OSError where they are lost."""
     if output is None:
         return
     try:
@@ -63,6 +63,9 @@ def _print(request: CheckRequest, checked: Sequence[Checked], output: TextIO | N
         output.flush()
     except BrokenPipeError:
         be_quiet(output)
+    except OSError as error:  # the disk is full
+        be_quiet(output)
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _exit_code(request: CheckRequest, reading: Reading, checked: Sequence[Checked]) -> int:
