@@ -104,9 +104,13 @@ class World:
     def serve(self, name: str, registry: Registry) -> Registry:
         """Starts a registry under a name."""
         self._stack.enter_context(registry)
-        (self.hosts / name).mkdir()
-        (self.hosts / name / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        self.serve_as(name, registry)
         return registry
+
+    def serve_as(self, name: str, registry: Registry | None = None) -> None:
+        """Gives a running registry (None: the usual one) a name."""
+        (self.hosts / name).mkdir()
+        (self.hosts / name / "hosts.toml").write_text(f'server = "{(registry or self.registry).url}"\n')
 
     def has(self, *objects: Object) -> None:
         """Puts objects into the cluster."""
