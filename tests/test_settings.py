@@ -95,6 +95,7 @@ LATER: dict[str, Any] = {
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
     "nodes.nodePools": True,
     "registries.shortNames": "docker.io",
+    "registries.credentials": [{"match": "*", "namespaces": ["*"], "username": "u", "passwordFile": "/f"}],
     "registries.credentialProviders": {"config": "/f", "binDir": "/d", "namespaces": ["*"]},
     "cache.staleFor": "24h",
 }
