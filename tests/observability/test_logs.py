@@ -70,7 +70,11 @@ def observation(name: str, namespace: str = "default") -> Observation:
     )
     assert workload is not None
     return Observation(
-        Judgement(workload, "deny", "mismatch", "deny", ("no",)), "u-1", True, 0.0123456789, ("short-name",)
+        Judgement(workload, "deny", "mismatch", "deny", ("no",), wanted="deny"),
+        "u-1",
+        True,
+        0.0123456789,
+        ("short-name",),
     )
 
 
@@ -88,10 +92,13 @@ def test_a_decision_is_one_line(written: Written):
         "namespace": "default",
         "object": "web",
         "decision": "deny",
+        "wanted": "deny",
         "reason": "mismatch",
         "mode": "deny",
         "dryRun": True,
         "why": ["short-name"],
+        "stale": False,
+        "messages": ["no"],
         "seconds": 0.012346,
     }
 

@@ -84,7 +84,10 @@ class DecisionLog:
     """Writes a line for each decision."""
 
     def decided(self, observation: Observation) -> None:
-        """One line: whose review, what was decided and why, and how long it took."""
+        """One line: whose review, what was decided and why, and how long it took.
+
+        In mode audit this is where the texts are, which nobody else is shown, and `wanted`, what mode deny would do.
+        """
         judgement = observation.judgement
         workload = judgement.workload
         decisions.info(
@@ -100,10 +103,13 @@ class DecisionLog:
                 "namespace": workload.namespace,
                 "object": workload.name,
                 "decision": judgement.decision,
+                "wanted": judgement.wanted,
                 "reason": judgement.reason,
                 "mode": judgement.mode,
                 "dryRun": observation.dry_run,
                 "why": list(observation.why),
+                "stale": any(image.stale for image in judgement.images),
+                "messages": list(judgement.messages),
                 "seconds": round(observation.seconds, 6),
             },
         )
