@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+import yaml
 from cryptography import x509
 
 from tests.e2e.harness.cluster import Cluster
@@ -85,6 +86,10 @@ def test_the_certificate_of_the_script_is_served_and_trusted_and_can_be_renewed(
     before = without_bundle(cluster.get(*names))
     assert f"secret/{NAME}-tls created" in certificate_script(cluster)
     assert without_bundle(cluster.get(*names)) == before
+    # Applying the manifests again, as for an upgrade, leaves the authority where it is.
+    bundle = cluster.get(*names)["webhooks"][0]["clientConfig"]["caBundle"]
+    cluster.must("apply", "-f", MANIFESTS / "webhook.yaml")
+    assert cluster.get(*names)["webhooks"][0]["clientConfig"]["caBundle"] == bundle
     mount(cluster, another)
     leaf = x509.load_pem_x509_certificate((another.certificates / "tls.crt").read_bytes())
     assert (leaf.not_valid_after_utc - leaf.not_valid_before_utc).days == 30
@@ -101,6 +106,33 @@ def test_the_certificate_of_the_script_is_served_and_trusted_and_can_be_renewed(
     renewed = x509.load_pem_x509_certificate((another.certificates / "tls.crt").read_bytes())
     assert float(expiry.split()[-1]) == renewed.not_valid_after_utc.timestamp()
     assert renewed.serial_number != leaf.serial_number
+
+
+def test_a_first_install_only_warns_and_a_label_turns_denials_on(
+    cluster: Cluster, podgate: Podgate, tmp_path: Path, bad: dict[str, Any]
+):
+    delivered = yaml.safe_load(cluster.get("configmap", NAME, "-n", NAME)["data"]["settings.yaml"])
+    second = Podgate(cluster, tmp_path, {**podgate_settings(), "mode": "deny", **delivered})
+    second.start()
+    try:
+        point_at(cluster, second.port, second.ca)
+        wait_until_called(cluster)
+        with cluster.namespace("first") as namespace, cluster.namespace("strict", {MODE: "deny"}) as strict:
+            wait_until("the change", lambda: create(cluster, namespace, bad, "--dry-run=server").decision == "warn", 10)
+            assert create(cluster, strict, bad).decision == "deny"
+            assert create(cluster, namespace, bad).decision == "warn"
+            assert annotations(cluster, namespace, "web") == ("warn", "mismatch")
+    finally:
+        second.kill()
+        point_at(cluster, podgate.port, podgate.ca)
+        wait_until_called(cluster)
+
+
+def test_the_deployment_of_the_manifests_passes_pod_security_and_is_scheduled(cluster: Cluster):
+    pods = ("get", "pods", "-n", NAME, "-l", f"app.kubernetes.io/name={NAME}", "-o")
+    wait_until("both replicas", lambda: len(cluster.must(*pods, "name").split()) == 2, 30)
+    nodes = ("jsonpath={.items[*].spec.nodeName}",)
+    wait_until("both to be bound", lambda: len(cluster.must(*pods, *nodes).split()) == 2, 30)
 
 
 def test_without_podgate_a_cluster_works_as_before_and_with_it_again(

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from webhook.admission.handlers import RESOURCES
+from webhook.admission.lifecycle import SERVING_SECONDS
+from webhook.admission.times import LONGEST_TIMEOUT
 from webhook.core.workload import JUDGED
-from webhook.settings import parse_settings
+from webhook.settings import Settings, parse_settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
@@ -52,6 +54,23 @@ def test_everything_lives_in_the_namespace_and_is_named_as_the_others_name_it(we
     assert service["port"] == by_kind["Service"]["spec"]["ports"][0]["port"]
     assert pod["spec"]["serviceAccountName"] == by_kind["ServiceAccount"]["metadata"]["name"]
     assert by_kind["ClusterRoleBinding"]["roleRef"]["name"] == by_kind["ClusterRole"]["metadata"]["name"]
+
+
+def test_the_deployment_runs_podgate_where_its_settings_look():
+    (deployment,) = documents("deployment.yaml")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    server = Settings().server
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"https": server.port, "metrics": server.metrics_port}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert mounts[server.certificate_dir] == "tls"
+    folder, name = container["args"][-1].rsplit("/", 1)
+    assert mounts[folder] == "settings"
+    (config_map,) = documents("settings.yaml")
+    assert name in config_map["data"]
+    # After SIGTERM it serves on, and then ends the reviews that are open.
+    assert pod["terminationGracePeriodSeconds"] > SERVING_SECONDS + LONGEST_TIMEOUT
 
 
 def test_the_settings_are_some_that_podgate_takes():
