@@ -113,8 +113,8 @@ class RegistryError(Exception):
 class ClusterUnavailable(Exception):
     """The API server cannot be asked, or does not give what podgate needs: one line that a user can act on.
 
-    `status` is its HTTP answer, None where there was none (no kubeconfig, no connection, no trust). `retry_after` is the
-    pause that the server asks for, in seconds; None where it asks for none.
+    `status` is its HTTP answer, None where there was none (no kubeconfig, no connection, no trust). `retry_after` is
+    the pause that the server asks for, in seconds; None where it asks for none.
     """
 
     def __init__(self, problem: str, status: int | None = None, retry_after: float | None = None) -> None:
