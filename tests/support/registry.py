@@ -50,7 +50,8 @@ class Answer:
 
 @dataclass
 class Fault:
-    """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization.
+    """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization. `method`:
+    only to requests by it.
 
     `times`: to so many of them. Of the rest each field changes one thing about the answer; `raw` is sent as it stands.
     `echo`: the body is what the request's headers were, and what its Authorization says when decoded.
@@ -58,6 +59,7 @@ class Fault:
 
     at: str = "*"
     authorized: bool | None = None
+    method: str | None = None
     times: int | None = None
     delay: float = 0.0
     status: int | None = None
@@ -76,6 +78,7 @@ class Fault:
 
     def fits(self, asked: Asked) -> bool:
         wanted = self.authorized is None or self.authorized == bool(asked.authorization)
+        wanted = wanted and self.method in (None, asked.method)
         return self.times != 0 and wanted and fnmatchcase(asked.path, self.at)
 
 
@@ -211,7 +214,8 @@ class Registry:
         if fault.endless or fault.bomb:
             await self._flood(writer, fault, answer)
             return False
-        await self._write(writer, b"".join(_encode(answer, chunked=fault.chunked)))
+        head_only = asked.method == "HEAD"
+        await self._write(writer, b"".join(_encode(answer, chunked=fault.chunked, head_only=head_only)))
         return fault.truncate is None
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
@@ -324,16 +328,19 @@ def _with(fault: Fault, answer: Answer) -> Answer:
     return Answer(status, headers, body)
 
 
-def _encode(answer: Answer, *, chunked: bool) -> Iterator[bytes]:
+def _encode(answer: Answer, *, chunked: bool, head_only: bool) -> Iterator[bytes]:
     named = {name.lower() for name, _ in answer.headers}
     if chunked:
         yield _head(answer.status, [*answer.headers, ("Transfer-Encoding", "chunked")])
+        if head_only:
+            return
         yield b"%x\r\n%s\r\n" % (len(answer.body), answer.body) if answer.body else b""
         yield b"0\r\n\r\n"
     else:
         length = [] if "content-length" in named else [("Content-Length", str(len(answer.body)))]
         yield _head(answer.status, [*answer.headers, *length])
-        yield answer.body
+        if not head_only:
+            yield answer.body
 
 
 def _head(status: int, headers: Headers) -> bytes:
