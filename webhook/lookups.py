@@ -168,7 +168,8 @@ class Lookups:
                     for home, document in lists:
                         repositories |= dict.fromkeys((entry.digest for entry in document.index.entries), home)
                     reached = tuple(document for _, document in lists)
-                    want = walk.send(Lists(reached, known=self._images.known_lists(reference, root, self._access)))
+                    known = await self._images.known_lists(reference, root, self._access)
+                    want = walk.send(Lists(reached, known=known))
         except StopIteration as stop:
             answer: Answer = stop.value
             return answer

@@ -49,10 +49,10 @@ class Images(Protocol):
         """A document of the reference's repository by digest, its hash checked."""
         ...
 
-    def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
-        """Indexes of the reference's repository that name a manifest and that are at hand: no request is made for them,
-        and none is there that this access could not have seen. Whether there are any depends on what was asked before.
-        Raises nothing but BadCredentials."""
+    async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+        """Indexes of the reference's repository that name a manifest and that are at hand: no registry is asked for
+        them, and none is there that this access could not have seen. Whether there are any depends on what was asked
+        before; where the time is up there are none. Raises nothing but BadCredentials."""
         ...
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
-from webhook.app.parts import docker_config, registry_options
+from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.check import Reading, doubt_about, judge_all, parse_target, read_manifests, read_nodes, sort_out
 from webhook.cluster.files import FileCluster
 from webhook.observability import logs
+from webhook.registry.options import Hooks
 from webhook.registry.resolver import RegistryImages
 from webhook.report.document import Checked, check_document
 from webhook.report.lines import be_quiet, say
@@ -82,7 +83,10 @@ async def _check(
         cluster = await _cluster(request, reading, stack)
         found = sort_out(reading, cluster, request.namespace or "default")
         # What an object is told must not depend on which other objects happened to be looked up before it.
-        options = replace(registry_options(settings, docker_config(environment)), lend_lists=False)
+        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say))
+        for source in own:
+            stack.push_async_callback(source.aclose)
+        options = replace(registry_options(settings, own), lend_lists=False)
         images = await stack.enter_async_context(RegistryImages(options))
         return await judge_all(Judge(settings, images, cluster), found)
 

@@ -11,9 +11,8 @@ from webhook.admission.certificate import Certificate
 from webhook.admission.lifecycle import Lifecycle, serve_directly
 from webhook.admission.review import Reviewer, Surroundings
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
-from webhook.app.parts import registry_options
+from webhook.app.parts import own_credentials, registry_options
 from webhook.cluster.watched import WatchedFile
-from webhook.core.keyring import Keyring
 from webhook.core.message import platform_text
 from webhook.observability import logs
 from webhook.observability.health import HealthServer
@@ -66,7 +65,10 @@ async def _serve(settings: Settings, nodes: str | None) -> None:
         server = AdmissionServer(server_options(settings), certificate.context, counting)
         lifecycle = Lifecycle(server, settings.server.shutdown_delay)
         lifecycle.own_signals()
-        images = await stack.enter_async_context(RegistryImages(registry_options(settings, Keyring()), hooks(metrics)))
+        own = own_credentials(settings, hooks(metrics))
+        for lender in own:
+            stack.push_async_callback(lender.aclose)
+        images = await stack.enter_async_context(RegistryImages(registry_options(settings, own), hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
         source = await _source(nodes, stack)
         surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
@@ -162,7 +164,7 @@ def server_options(settings: Settings) -> ServerOptions:
 
 def hooks(metrics: Metrics) -> Hooks:
     """Lets the registry client be counted."""
-    return Hooks(on_request=metrics.requested, on_cache=metrics.looked_up)
+    return Hooks(on_request=metrics.requested, on_cache=metrics.looked_up, on_program=metrics.provider_ran)
 
 
 async def show_nodes(metrics: Metrics, cluster: Cluster) -> None:

@@ -78,6 +78,12 @@ class Metrics:
         self._lookups = Counter(
             "podgate_cache_lookups_total", "Look-ups in the cache.", ["cache", "result"], registry=self.registry
         )
+        self._providers = Counter(
+            "podgate_credential_provider_runs_total",
+            "Runs of credential provider plugins, by how they ended (ok, failed).",
+            ["provider", "result"],
+            registry=self.registry,
+        )
         self._nodes = Gauge("podgate_nodes", "Nodes known.", ["platform", "runtime"], registry=self.registry)
         self._expiry = Gauge(
             "podgate_certificate_expiry_timestamp_seconds",
@@ -113,6 +119,10 @@ class Metrics:
     def looked_up(self, cache: str, result: str) -> None:
         """Counts a look-up in a cache (hit, miss), or what was thrown out of it (evicted)."""
         self._lookups.labels(cache, result).inc()
+
+    def provider_ran(self, provider: str, result: str) -> None:
+        """Counts a run of a credential provider plugin; settings name all that there are."""
+        self._providers.labels(provider, result).inc()
 
     def measure_cache(self, size: Callable[[], float]) -> None:
         """Lets /metrics read the bytes that the cache holds."""

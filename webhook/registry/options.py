@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from webhook.core.keyring import Keyring
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.own import OwnCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class RegistryOptions:
 
     hosts_dir: containerd's certs.d layout, None: only containerd's defaults. allowed_hosts: globs on host or host:port,
     empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
-    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: the process's own
-    credentials (the docker configuration, on the command line), tried after a pod's pull secrets. lend_lists: whether
+    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: podgate's own
+    credentials, source by source, tried in this order after a pod's pull secrets. lend_lists: whether
     a list that was read for one object counts as known for another (known_lists).
     """
 
@@ -34,7 +34,7 @@ class RegistryOptions:
     negative_ttl: float = 10.0
     stale_for: float = 86400.0
     lend_lists: bool = True
-    own: Keyring = field(default_factory=Keyring, repr=False)
+    own: tuple[OwnCredentials, ...] = field(default=(), repr=False)
 
     def may_ask(self, host: str) -> bool:
         """Whether allowedHosts lets a host be asked; it is written with its port where that is not the scheme's own."""
@@ -73,4 +73,5 @@ class Hooks:
     jitter: Callable[[], float] = random.random
     on_request: Callable[[str, str, str, float], None] = _nobody
     on_cache: Callable[[str, str], None] = _nobody
+    on_program: Callable[[str, str], None] = _nobody
     on_breaker: Callable[[str, str], None] = _nobody

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 import secrets
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -82,14 +83,16 @@ class RegistryImages:
         """A document of the reference's repository by digest, its hash checked."""
         return (await self._look_up(reference, _key(reference, role, digest), access)).document
 
-    def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+    async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
         """Indexes in the cache that name a manifest, of the reference's repository alone: what somebody writes into
         another one must not weaken a verdict about this. Raises BadCredentials."""
         if not self._options.lend_lists:
             return ()
         found: dict[str, Document] = {}
         key = _key(reference, "manifest", digest)
-        viewers = {login.viewer for login in logins(reference, access.secrets, self._options.own, self._salt)}
+        viewers = set()
+        with suppress(RegistryError):  # the time is up: what everybody is shown has to do
+            viewers = {login.viewer async for login in logins(reference, access, self._options.own, self._salt)}
         for viewer in (OPEN, *sorted(viewers)):
             for document in self._cache.lists(key.seen_by(viewer)):
                 found.setdefault(document.digest, document)
@@ -121,23 +124,24 @@ class RegistryImages:
             raise RegistryError("blocked-host", f"allowedHosts leaves out {reference.domain}")
         refusals: list[RegistryError] = []
         down: RegistryError | None = None
-        for login in logins(reference, access.secrets, self._options.own, self._salt):
-            seen = key.seen_by(login.viewer)
-            old = self._old(seen)
-            if down is None:
-                try:
-                    return _Found(await self._seen_by(login, seen, self._deadline(access, old)))
-                except RegistryError as error:
-                    if error.code in REFUSALS:
-                        refusals.append(error)
-                        continue
-                    if error.code not in _DOWN or key.what != "tag":
-                        raise
-                    down = error  # further logins are of use only for what they saw before
-            if old is not None:
-                _log.warning("stale: %s is what it was before (%s)", reference, down.code)
-                self._hooks.on_cache("tags", "stale")
-                return _Found(old, stale=True)
+        async with aclosing(logins(reference, access, self._options.own, self._salt)) as ways:
+            async for login in ways:
+                seen = key.seen_by(login.viewer)
+                old = self._old(seen)
+                if down is None:
+                    try:
+                        return _Found(await self._seen_by(login, seen, self._deadline(access, old)))
+                    except RegistryError as error:
+                        if error.code in REFUSALS:
+                            refusals.append(error)
+                            continue
+                        if error.code not in _DOWN or key.what != "tag":
+                            raise
+                        down = error  # further logins are of use only for what they saw before
+                if old is not None:
+                    _log.warning("stale: %s is what it was before (%s)", reference, down.code)
+                    self._hooks.on_cache("tags", "stale")
+                    return _Found(old, stale=True)
         raise down or min(refusals, key=lambda error: _TELLING.index(error.code))
 
     def _deadline(self, access: Access, old: Document | None) -> float | None:
