@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from webhook.core.trace import Answered, Exchanged
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.own import OwnCredentials
 
@@ -64,7 +65,8 @@ class Hooks:
     clock: seconds that only grow. wall: seconds since 1970, for issued_at. sleep: for so many seconds. jitter: from 0
     to 1, by chance. on_request: host, method, status or error code, seconds; once for each request, with the redirects
     that it led to. on_cache: name of the cache, and hit, miss, evicted or stale (shown although its time was up).
-    on_breaker: host, and closed, open or half-open.
+    on_breaker: host, and closed, open or half-open. on_exchange: each request, those that redirects led to as well.
+    on_answer: each document that was asked for and came.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -75,3 +77,5 @@ class Hooks:
     on_cache: Callable[[str, str], None] = _nobody
     on_program: Callable[[str, str], None] = _nobody
     on_breaker: Callable[[str, str], None] = _nobody
+    on_exchange: Callable[[Exchanged], None] = _nobody
+    on_answer: Callable[[Answered], None] = _nobody

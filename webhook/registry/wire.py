@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import httpx
 
 from webhook.core.errors import ErrorCode, Exchange, RegistryError
+from webhook.core.trace import Exchanged
 from webhook.registry.addresses import is_public
 from webhook.registry.body import read_document, read_words
-from webhook.registry.breaker import Breakers
+from webhook.registry.breaker import Attempt, Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import retry_after
@@ -132,8 +134,8 @@ class Wire:
 
     async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
         """One request and its answer, by a time of the loop's clock."""
-        origin = f"{way.url.scheme}://{authority(way.url)}"
-        with self._breakers.attempt(origin) as attempt, translated(printable_url(way.url)):
+        origin, url = f"{way.url.scheme}://{authority(way.url)}", printable_url(way.url)
+        with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
             async with asyncio.timeout_at(ends):
                 response = await self._send(ask, way)
                 try:
@@ -145,6 +147,21 @@ class Wire:
                     return _Onward(_target(way.url, location), is_public(_peer(response)))
                 finally:
                     await response.aclose()
+
+    @contextmanager
+    def _told(self, method: str, url: str, attempt: Attempt) -> Iterator[None]:
+        """Tells of one request when it has ended; of one that was given up nobody wants to know."""
+        started = time.perf_counter()
+        code: ErrorCode | None = None
+        try:
+            yield
+        except RegistryError as error:
+            code = error.code
+            raise
+        finally:
+            if code is not None or attempt.status is not None:
+                seconds = time.perf_counter() - started
+                self._hooks.on_exchange(Exchanged(method, url, attempt.status, code, seconds))
 
     async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
         """Away from home nothing goes along that only the first host should see."""
