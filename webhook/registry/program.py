@@ -6,6 +6,7 @@ What it writes to standard error is thrown away: it may hold anything, secrets t
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,12 +40,13 @@ async def run(program: Program, question: bytes) -> tuple[int, bytes]:
     long or writes too much.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, talk = await asyncio.get_running_loop().subprocess_exec(
+            _Talk,
             program.path,
             *program.args,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=dict(program.environment),
             cwd="/",  # not the directory that podgate happens to be in
             start_new_session=True,
@@ -54,36 +56,71 @@ async def run(program: Program, question: bytes) -> tuple[int, bytes]:
         raise ProgramFailed(f"cannot be started: {words}") from None
     try:
         async with asyncio.timeout(program.seconds):
-            output = await _talk(process, question)
-            return await process.wait(), output
+            talk.say(transport, question)
+            await talk.done
     except TimeoutError:
         raise ProgramFailed(f"not done within {program.seconds:g} s") from None
     finally:
-        await _end(process)
+        await _end(transport, talk)
+    if len(talk.output) > OUTPUT_LIMIT:
+        raise ProgramFailed("writes more than 1 MiB")
+    return transport.get_returncode() or 0, bytes(talk.output)
 
 
-async def _talk(process: asyncio.subprocess.Process, question: bytes) -> bytes:
-    assert process.stdin is not None  # asked for when it was started
-    assert process.stdout is not None
-    with suppress(BrokenPipeError, ConnectionResetError):  # it need not read what it is told
-        process.stdin.write(question)
-        await process.stdin.drain()
-    process.stdin.close()
-    output = bytearray()
-    while chunk := await process.stdout.read(1 << 16):
-        output += chunk
-        if len(output) > OUTPUT_LIMIT:
-            raise ProgramFailed("writes more than 1 MiB")
-    return bytes(output)
+class _Talk(asyncio.SubprocessProtocol):
+    """What a program writes, and its end. `done`: it has ended and closed its output, or it has written too much."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.output = bytearray()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._open = True
+
+    @staticmethod
+    def say(transport: asyncio.SubprocessTransport, question: bytes) -> None:
+        """Tells the program the question, and that this is all. It need not read it."""
+        pipe = transport.get_pipe_transport(0)
+        assert isinstance(pipe, asyncio.WriteTransport)  # asked for when it was started
+        pipe.write(question)
+        pipe.write_eof()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keeps what is written, up to the limit and a bit."""
+        del fd  # there is standard output alone
+        if len(self.output) <= OUTPUT_LIMIT:
+            self.output += data
+            if len(self.output) > OUTPUT_LIMIT:
+                _settle(self.done)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """Standard output is at its end."""
+        del exc
+        if fd == 1:
+            self._open = False
+            self._look()
+
+    def process_exited(self) -> None:
+        """The program is at its end; what it has started may still hold its output."""
+        _settle(self.ended)
+        self._look()
+
+    def _look(self) -> None:
+        if self.ended.done() and not self._open:
+            _settle(self.done)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _end(transport: asyncio.SubprocessTransport, talk: _Talk) -> None:
     """Kills what is left of the group. Where nothing is left the number is free, and for so short a time unused."""
     with suppress(ProcessLookupError, PermissionError):  # PermissionError: a member with another user's rights
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_REAPING):
-            await process.wait()
+        os.killpg(transport.get_pid(), signal.SIGKILL)
+    await asyncio.wait({talk.ended}, timeout=_REAPING)  # before it is closed, which would take its status away
+    transport.close()
 
 
 def ending(status: int) -> str:
