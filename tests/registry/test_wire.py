@@ -35,7 +35,7 @@ class Internet(Transports):
         self._addresses = addresses
         self.seen: list[tuple[str, bool]] = []
 
-    def of(self, configuration: Tls, *, public_only: bool = False) -> httpx.AsyncBaseTransport:
+    def of(self, url: httpx.URL, configuration: Tls, *, public_only: bool = False) -> httpx.AsyncBaseTransport:
         def answer(request: httpx.Request) -> httpx.Response:
             self.seen.append((request.url.host, public_only))
             peer = {"network_stream": Peer(self._addresses[request.url.host])}
@@ -64,7 +64,9 @@ async def test_the_address_of_the_peer_is_known(setting: Setting, registry: Regi
     policy = AddressPolicy(allowed=(ip_network("127.0.0.0/8"),))
     async with Transports(policy) as transports:
         for _ in range(2):  # a new connection, and the same again
-            response = await transports.of(PLAIN).handle_async_request(httpx.Request("GET", registry.url))
+            response = await transports.of(httpx.URL(registry.url), PLAIN).handle_async_request(
+                httpx.Request("GET", registry.url)
+            )
             assert response.extensions["network_stream"].get_extra_info("server_addr")[0] == "127.0.0.1"
             await response.aread()
             await response.aclose()

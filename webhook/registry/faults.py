@@ -65,6 +65,8 @@ def translate(error: Exception, url: str) -> RegistryError:
     unknown = any(isinstance(c, socket.gaierror) and c.errno in _NO_SUCH_NAME for c in _causes(error))
     system = next((c for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
     words = f"{name}: {system.strerror}" if isinstance(system, OSError) else name
+    if isinstance(error, httpx.ProxyError | httpcore.ProxyError) and str(error)[:3].isdigit():
+        words = f"the proxy answers {str(error)[:3]}"
     return RegistryError("unavailable", f"no connection ({words})", exchange, retryable=not unknown)
 
 

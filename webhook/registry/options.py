@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from webhook.core.goproxy import ProxyRules
 from webhook.core.trace import Answered, Exchanged
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.own import OwnCredentials
@@ -21,7 +22,8 @@ class RegistryOptions:
     empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
     credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: podgate's own
     credentials, source by source, tried in this order after a pod's pull secrets. lend_lists: whether
-    a list that was read for one object counts as known for another (known_lists).
+    a list that was read for one object counts as known for another (known_lists). proxies: those of the environment.
+    reserved: hosts with ports that are never asked, whatever is allowed: the API server.
     """
 
     hosts_dir: Path | None = None
@@ -35,6 +37,8 @@ class RegistryOptions:
     negative_ttl: float = 10.0
     stale_for: float = 86400.0
     lend_lists: bool = True
+    proxies: ProxyRules = field(default_factory=ProxyRules, repr=False)
+    reserved: tuple[tuple[str, int], ...] = ()
     own: tuple[OwnCredentials, ...] = field(default=(), repr=False)
 
     def may_ask(self, host: str) -> bool:

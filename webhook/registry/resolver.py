@@ -60,7 +60,7 @@ class RegistryImages:
     def __init__(self, options: RegistryOptions | None = None, hooks: Hooks | None = None) -> None:
         self._options = options or RegistryOptions()
         hooks = hooks or Hooks()
-        self._transports = Transports(self._options.addresses)
+        self._transports = Transports(self._options.addresses, self._options.proxies, self._options.reserved)
         self._client = RegistryClient(Wire(self._transports, self._options, hooks), self._options, hooks)
         self._places = Places(self._options.hosts_dir, hooks)
         self._rounds = Rounds(self._client, self._places, self._options, hooks)

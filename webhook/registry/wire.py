@@ -19,7 +19,7 @@ from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import retry_after
 from webhook.registry.tls import PLAIN, Tls
-from webhook.registry.transport import Transports
+from webhook.registry.transport import PUBLIC, Transports
 from webhook.registry.turns import Turns
 
 _log = logging.getLogger("podgate.registry")
@@ -144,7 +144,7 @@ class Wire:
                     if response.status_code not in _REDIRECTS or location is None or ask.form:
                         return await self._reply(ask, response, way)
                     await read_words(response)  # so that the connection can be used again
-                    return _Onward(_target(way.url, location), is_public(_peer(response)))
+                    return _Onward(_target(way.url, location), _public(response))
                 finally:
                     await response.aclose()
 
@@ -180,7 +180,8 @@ class Wire:
         content = ask.form or None
         request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
         _log.debug("%s %s", ask.method, printable_url(way.url))
-        transport = self._transports.of(ask.tls if way.home else ask.tls.abroad, public_only=way.public_only)
+        configuration = ask.tls if way.home else ask.tls.abroad
+        transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
     async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
@@ -199,7 +200,7 @@ class Wire:
             body=body,
             url=printable_url(way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
-            public=is_public(_peer(response)),
+            public=_public(response),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
         )
 
@@ -242,6 +243,12 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     if (url.scheme, target.scheme) == ("https", "http"):
         raise RegistryError("tls", "a redirect from https to http", exchange)
     return target.copy_with(fragment=None)
+
+
+def _public(response: httpx.Response) -> bool:
+    """Whether what answered has a public address; behind a proxy its name decides."""
+    by_name = response.extensions.get(PUBLIC)
+    return is_public(_peer(response)) if by_name is None else bool(by_name)
 
 
 def _peer(response: httpx.Response) -> str:
