@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 OUTPUT_LIMIT: Final = 1 << 20
 """Bytes of standard output; credentials are some kilobytes."""
@@ -80,10 +80,10 @@ class _Talk(asyncio.SubprocessProtocol):
     @staticmethod
     def say(transport: asyncio.SubprocessTransport, question: bytes) -> None:
         """Tells the program the question, and that this is all. It need not read it."""
-        pipe = transport.get_pipe_transport(0)
-        assert isinstance(pipe, asyncio.WriteTransport)  # asked for when it was started
-        pipe.write(question)
-        pipe.write_eof()
+        pipe = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))  # uvloop's own are no subclasses
+        with suppress(RuntimeError, OSError):  # it has gone already: uvloop says so, asyncio does not
+            pipe.write(question)
+            pipe.write_eof()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Keeps what is written, up to the limit and a bit."""
