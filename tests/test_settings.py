@@ -134,7 +134,6 @@ LATER: dict[str, Any] = {
     "binding": "warn",
     "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
-    "nodes.nodePools": True,
     "registries.shortNames": "docker.io",
     "cache.staleFor": "24h",
 }

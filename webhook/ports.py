@@ -7,6 +7,7 @@ from typing import Protocol
 from webhook.core.decision import Judgement
 from webhook.core.keyring import PullSecret
 from webhook.core.manifest import Document, Role
+from webhook.core.nodepools import NodePool
 from webhook.core.reference import Reference
 from webhook.core.scheduling import Node, RuntimeClass
 from webhook.core.workload import PodConstraints
@@ -61,6 +62,10 @@ class Cluster(Protocol):
 
     def nodes(self) -> Sequence[Node]:
         """All nodes known now. The same object is returned as long as nothing that decisions see has changed."""
+        ...
+
+    def node_pools(self) -> Sequence[NodePool]:
+        """Karpenter's NodePools; none where that API is not served, or may not be read."""
         ...
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:

@@ -40,7 +40,6 @@ NOT_YET: Final = frozenset(
         "binding",
         "events",
         "kinds",
-        "nodes.nodePools",
         "registries.shortNames",
         "cache.staleFor",
     }

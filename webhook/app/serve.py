@@ -12,6 +12,7 @@ from webhook.admission.lifecycle import Lifecycle, serve_directly
 from webhook.admission.review import Reviewer, Surroundings
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
 from webhook.app.parts import own_credentials, registry_options
+from webhook.app.surroundings import in_environment
 from webhook.cluster.watched import WatchedFile
 from webhook.core.message import platform_text
 from webhook.observability import logs
@@ -37,12 +38,12 @@ def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, s
     settings = load_settings(config, environment)
     logs.set_up(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve_to_the_end(settings, nodes))
+        runner.run(_serve_to_the_end(settings, nodes, environment))
 
 
-async def _serve_to_the_end(settings: Settings, nodes: str | None) -> None:
+async def _serve_to_the_end(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
     try:
-        await _serve(settings, nodes)
+        await _serve(settings, nodes, environment)
     finally:
         Lifecycle.ignore_signals()
 
@@ -56,7 +57,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-async def _serve(settings: Settings, nodes: str | None) -> None:
+async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         certificate = Certificate(settings.server.certificate_dir, metrics.show_certificate)
@@ -68,9 +69,11 @@ async def _serve(settings: Settings, nodes: str | None) -> None:
         own = own_credentials(settings, hooks(metrics))
         for lender in own:
             stack.push_async_callback(lender.aclose)
-        images = await stack.enter_async_context(RegistryImages(registry_options(settings, own), hooks(metrics)))
+        source = await _source(nodes, stack, with_node_pools=settings.nodes.node_pools)
+        api_server = source.connection.host if source.connection is not None else None
+        options = in_environment(registry_options(settings, own), environment, api_server)
+        images = await stack.enter_async_context(RegistryImages(options, hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
-        source = await _source(nodes, stack)
         surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
         observers = Observers((metrics, logs.DecisionLog()))
         reviewer = Reviewer(Judge(settings, images, source.cluster), observers, surroundings)
@@ -115,7 +118,7 @@ class _Source:
     connection: "Connection | None" = None
 
 
-async def _source(nodes: str | None, stack: contextlib.AsyncExitStack) -> _Source:
+async def _source(nodes: str | None, stack: contextlib.AsyncExitStack, *, with_node_pools: bool) -> _Source:
     if nodes is not None:
         watched = WatchedFile(nodes)
         watched.start()
@@ -125,7 +128,7 @@ async def _source(nodes: str | None, stack: contextlib.AsyncExitStack) -> _Sourc
     from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
     connection = await connect()
-    live = LiveCluster(connection)
+    live = LiveCluster(connection, with_node_pools=with_node_pools)
     stack.push_async_callback(live.close)
     await live.start(watch=True)
     return _Source(live, lambda: live.listed, connection)
@@ -164,7 +167,12 @@ def server_options(settings: Settings) -> ServerOptions:
 
 def hooks(metrics: Metrics) -> Hooks:
     """Lets the registry client be counted."""
-    return Hooks(on_request=metrics.requested, on_cache=metrics.looked_up, on_program=metrics.provider_ran)
+    return Hooks(
+        on_request=metrics.requested,
+        on_cache=metrics.looked_up,
+        on_program=metrics.provider_ran,
+        on_breaker=metrics.breaker_moved,
+    )
 
 
 async def show_nodes(metrics: Metrics, cluster: Cluster) -> None:
