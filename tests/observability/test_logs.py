@@ -131,7 +131,7 @@ def test_extra_fields_never_take_the_place_of_the_lines_own(written: Written):
 
 def test_what_libraries_give_as_extra_is_left_out(written: Written):
     logs.set_up("info", "json")
-    logging.getLogger("kopf.objects").warning("text", extra={"settings": SECRET, "k8s_ref": {}})
+    logging.getLogger("kopf.activities").warning("text", extra={"settings": SECRET, "k8s_ref": {}})
     [line] = lines(written)
     assert set(line) == {"time", "level", "logger", "message"}
 

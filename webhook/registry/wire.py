@@ -29,10 +29,12 @@ _AGENT: Final = "podgate"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`:
-    a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what must
-    not be quoted from an error's body, beside authorization and header. `chosen`: the host comes from the reference or
-    from settings, not from an answer. `public_only`: a public host sent us here."""
+    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host.
+
+    `authorization`: a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts.
+    `secrets`: what must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes
+    from the reference or from settings, not from an answer. `public_only`: a public host sent us here.
+    """
 
     url: str
     accept: str
