@@ -18,7 +18,6 @@ from webhook.core.decision import (
     reason_for,
     under,
 )
-from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import fails, runs, uncertain
 from webhook.core.scheduling import Node
 from webhook.core.workload import PodConstraints, Workload
@@ -66,7 +65,7 @@ def test_the_table_has_every_row():
     ],
 )
 def test_a_node_fails_if_any_image_fails_there(outcomes, verdict):
-    assert NodeFinding(NodeGroup.of((Node("n", None),)), outcomes).verdict == verdict
+    assert NodeFinding(Node("n", None), outcomes).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -157,3 +156,12 @@ def test_a_namespace_label_overrides_the_mode_as_far_as_settings_trust_it(defaul
     for nothing in (None, "", "Deny", "deny ", "none", "true"):
         for trust in ("any", "stricter", "ignored"):
             assert effective_mode(default, nothing, trust) == default
+
+
+@pytest.mark.parametrize("reason", ["partial", "undetermined", "no-candidates", "mismatch"])
+def test_a_pod_of_a_daemon_set_is_denied_for_nothing_but_a_mismatch_that_is_to_be_denied(reason):
+    """Design, section 5: its controller stops a whole batch at the first refusal."""
+    strict = Policy(mismatch="deny", partial="deny", undetermined="deny", no_candidates="deny", daemon_set_pods="warn")
+    assert decide(reason, strict, DAEMON) == "warn"
+    expected = "deny" if reason == "mismatch" else "warn"
+    assert decide(reason, replace(strict, daemon_set_pods="deny"), DAEMON) == expected

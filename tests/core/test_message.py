@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.errors import ErrorCode
-from webhook.core.grouping import NodeGroup
 from webhook.core.message import (
     WARNING_LIMIT,
     WARNINGS_LIMIT,
@@ -56,8 +55,7 @@ def image(
 
 
 def on(node: str | None, platform: str | None, *outcomes: Outcome) -> NodeFinding:
-    its = Node(node, parse_platform(platform) if platform else None)
-    return NodeFinding(NodeGroup.of((its,)), outcomes)
+    return NodeFinding(Node(node, parse_platform(platform) if platform else None), outcomes)
 
 
 AMD = image("reg.example/shop/web:1.4", "linux/amd64")

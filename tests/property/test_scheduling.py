@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.candidates import candidates, demanded_platforms
-from webhook.core.grouping import NodeGroup
-from webhook.core.narrowing import Narrowing, narrow
+from webhook.core.narrowing import narrow
 from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
 from webhook.core.scheduling import Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
@@ -120,15 +119,10 @@ def test_candidates_are_some_of_the_nodes_and_tolerating_more_loses_none(pod, gi
     assert all(pod.node_name in ("", one.name) for one in found)
 
 
-def narrowing(running: list[Node], failing: list[Node]) -> Narrowing | None:
-    """Advice, with each node a group of its own."""
-    return narrow(*([NodeGroup.of((one,)) for one in side] for side in (running, failing)))
-
-
 @given(st.lists(nodes, max_size=4), st.lists(nodes, max_size=4))
 def test_narrowing_keeps_what_runs_and_nothing_that_fails(running, failing):
     """design: `partial` comes "with the nodeSelector or affinity that would narrow it"."""
-    advice = narrowing(running, failing)
+    advice = narrow(running, failing)
     if advice is None:
         return
     affinity = NodeSelector((NodeSelectorTerm(advice.requirements),)) if advice.requirements else None
@@ -144,7 +138,7 @@ def test_an_architecture_that_separates_is_advised(running, failing):
     kept = {one.labels.get("kubernetes.io/arch") for one in running}
     if None in kept or kept & {one.labels.get("kubernetes.io/arch") for one in failing}:
         return
-    assert "kubernetes.io/arch" in str(narrowing(running, failing))
+    assert "kubernetes.io/arch" in str(narrow(running, failing))
 
 
 @given(pods)
@@ -152,7 +146,7 @@ def test_stand_ins_are_what_the_pod_demands(pod):
     """design: "the platforms that the pod's own constraints demand stand in for nodes"."""
     told = ("kubernetes.io/os", "kubernetes.io/arch")
     about = [
-        NodeSelectorTerm(tuple(one for one in term.expressions if one.key in told))
+        NodeSelectorTerm(tuple(one for one in term if one.key in told))
         for term in RequiredNodes(pod.node_selector, pod.affinity).usable_terms()
     ]
     for stand_in in demanded_platforms(pod):

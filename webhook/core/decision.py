@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Final, Literal
 
 from webhook.core.errors import ErrorCode
-from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import Outcome, Verdict, worst
 from webhook.core.scheduling import Node
 from webhook.core.workload import ContainerRole, Workload, api_group
@@ -40,15 +38,10 @@ class ImageFinding:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinding:
-    """What would become of the pod on each node of a group: an outcome for each image, in the order of the images."""
+    """What would become of the pod on one candidate node: an outcome for each image, in the order of the images."""
 
-    nodes: NodeGroup
+    node: Node
     outcomes: tuple[Outcome, ...]
-
-    @property
-    def node(self) -> Node:
-        """The node that it is about, or the first of them: what decides is the same of all."""
-        return self.nodes.first
 
     @property
     def verdict(self) -> Verdict:
@@ -62,7 +55,7 @@ class Judgement:
 
     `decision` is what happens, `wanted` what would happen in mode deny: in mode audit only the log has it, beside the
     reason. `messages` are whole texts, empty where none is due; in mode audit nobody who applies a manifest is shown
-    them. `findings` are about groups of nodes; `nodes` takes them apart.
+    them.
     """
 
     workload: Workload
@@ -71,14 +64,8 @@ class Judgement:
     mode: Mode
     messages: tuple[str, ...] = ()
     images: tuple[ImageFinding, ...] = ()
-    findings: tuple[NodeFinding, ...] = field(default=(), repr=False)
+    nodes: tuple[NodeFinding, ...] = field(default=(), repr=False)
     wanted: Decision = "allow"
-
-    @property
-    def nodes(self) -> tuple[NodeFinding, ...]:
-        """A finding for each candidate node, in the order of the nodes: for reports, and as long as there are nodes."""
-        each = ((place, node, one.outcomes) for one in self.findings for place, node in one.nodes.placed())
-        return tuple(NodeFinding(NodeGroup.of((node,)), outcomes) for _, node, outcomes in sorted(each, key=itemgetter(0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +98,18 @@ def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
     """What the policy says of a reason, for this object.
 
     A pod with scheduling gates and a suspended Job can still be narrowed, so partial is silent there. A pod of a
-    DaemonSet is never denied what the DaemonSet is there to be denied: its controller stops a whole batch at the first
-    refusal, and healthy nodes go without.
+    DaemonSet has a policy of its own for its mismatches, and is denied for no other reason: its controller stops a
+    whole batch at the first refusal, and healthy nodes go without.
     """
+    chosen = _by_reason(reason, policy, workload)
+    if not of_daemon_set(workload):
+        return chosen
+    if reason == "mismatch":
+        return policy.daemon_set_pods
+    return "warn" if chosen == "deny" else chosen
+
+
+def _by_reason(reason: Reason, policy: Policy, workload: Workload) -> Decision:
     if reason in ("match", "skipped"):
         return "allow"
     if reason == "partial":
@@ -123,8 +119,6 @@ def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
         return policy.undetermined
     if reason == "no-candidates":
         return policy.no_candidates
-    if of_daemon_set(workload):
-        return policy.daemon_set_pods
     return policy.mismatch
 
 

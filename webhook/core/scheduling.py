@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.core.errors import MalformedObject
-from webhook.core.node import emulated_platforms, node_platform
+from webhook.core.node import node_platform
 from webhook.core.objects import Fields
 from webhook.core.platform import Platform
 from webhook.core.runtime import Runtime
@@ -71,8 +71,6 @@ class Node:
     """A node as far as decisions go. `platform` None: the node does not say what it is (uncertain, never a guess).
 
     `name` None: a platform that the pod's own constraints demand stands in for a node (design: no candidate at all).
-    `emulates`: platforms that it takes beside its own. `may_be`: of a node that is still to come and whose platform
-    nobody has fixed (`platform` None), those that it is likeliest to have.
     """
 
     name: str | None
@@ -80,8 +78,6 @@ class Node:
     runtime: Runtime = field(default_factory=Runtime)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
-    emulates: tuple[Platform, ...] = ()
-    may_be: tuple[Platform, ...] = ()
 
 
 def parse_node(obj: Mapping[str, object]) -> Node:
@@ -102,8 +98,7 @@ def parse_node(obj: Mapping[str, object]) -> Node:
         platform=node_platform(info, labels),
         runtime=Runtime.parse(info["containerRuntimeVersion"]),
         labels=labels,
-        taints=parse_taints(top.inner("spec"), "taints"),
-        emulates=emulated_platforms(labels, metadata.string_map("annotations")),
+        taints=tuple(_taint(item) for item in top.inner("spec").objects("taints")),
     )
 
 
@@ -128,24 +123,21 @@ def parse_node_selector(selector: Fields) -> NodeSelector:
     """A core/v1 NodeSelector. Raises MalformedObject for wrong types; invalid requirements are the matcher's matter."""
     return NodeSelector(
         tuple(
-            NodeSelectorTerm(parse_requirements(term, "matchExpressions"), parse_requirements(term, "matchFields"))
+            NodeSelectorTerm(_requirements(term, "matchExpressions"), _requirements(term, "matchFields"))
             for term in selector.objects("nodeSelectorTerms")
         )
     )
 
 
-def parse_requirements(term: Fields, key: str) -> tuple[NodeSelectorRequirement, ...]:
-    """A list of requirements on labels or fields. Raises MalformedObject for wrong types."""
+def _requirements(term: Fields, key: str) -> tuple[NodeSelectorRequirement, ...]:
     return tuple(
         NodeSelectorRequirement(item.text("key"), item.text("operator"), item.strings("values"))
         for item in term.objects(key)
     )
 
 
-def parse_taints(spec: Fields, key: str) -> tuple[Taint, ...]:
-    """A list of core/v1 Taints; since when they are there plays no part. Raises MalformedObject."""
-    items = spec.objects(key)
-    return tuple(Taint(item.text("key"), item.text("value"), item.text("effect")) for item in items)
+def _taint(item: Fields) -> Taint:
+    return Taint(item.text("key"), item.text("value"), item.text("effect"))
 
 
 def _node_info(info: Fields) -> dict[str, str]:

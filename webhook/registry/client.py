@@ -13,13 +13,12 @@ from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_M
 from webhook.core.realm import realm_may_have_credentials
 from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
-from webhook.registry.credentials import OPEN, Login
+from webhook.registry.credentials import ANONYMOUS, OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
-from webhook.registry.grants import fetch_grant
 from webhook.registry.heads import FAULT_SECONDS, REFUSED_SECONDS, Heads
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.places import Place
-from webhook.registry.tokens import Grant, TokenKey, Tokens
+from webhook.registry.tokens import Grant, TokenKey, Tokens, read_grant
 from webhook.registry.wire import Ask, Reply, Wire
 
 _log = logging.getLogger("podgate.registry")
@@ -210,11 +209,23 @@ class RegistryClient:
             accept="application/json",
             limit=_TOKEN_LIMIT,
             tls=place.tls if own_realm else place.tls.abroad,
+            authorization="" if login.viewer == ANONYMOUS else f"Basic {login.basic}",
             secrets=(*login.secrets, *(value for _, value in place.header)),
             chosen=here,
             public_only=asked.public and not own_realm,
         )
-        return await fetch_grant(self._wire, ask, request, login, self._hooks.wall())
+        reply = await self._wire.get(ask)
+        if reply.status != 200:
+            code, retryable = of_status(reply.status)
+            if 400 <= reply.status < 500 and code not in ("denied", "rate-limited", "timeout"):
+                code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by them
+            detail = f"the token server answers {reply.status}"
+            raise reply.fault(code, detail, retryable=retryable)
+        try:
+            return read_grant(reply.body, self._hooks.wall())
+        except ValueError as error:
+            # The body is left out: it may hold a token all the same.
+            raise replace(reply, body=b"").fault("malformed", f"the token server's answer: {error}") from error
 
     async def aclose(self) -> None:
         """Stops asking for tokens."""

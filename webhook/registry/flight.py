@@ -50,11 +50,13 @@ class Flights(Generic[T]):
         key: Hashable,
         work: Callable[[], Coroutine[Any, Any, T]],
         deadline: float | None = None,
+        *,
+        patient: bool = True,
     ) -> T:
         """The result of the work for a key, begun if nobody has begun it.
 
-        `deadline` is the asker's own, a time of the loop's clock. A setback that ends too late for him is raised at
-        once. Raises RegistryError: the work's, the setback's, or timeout.
+        `deadline` is the asker's own, a time of the loop's clock. Whoever is not `patient` leaves at the first setback,
+        and who is, where it ends too late for him. Raises RegistryError: the work's, the setback's, or timeout.
         """
         loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
@@ -67,7 +69,7 @@ class Flights(Generic[T]):
             flight.task.add_done_callback(partial(self._landed, key))
         while not flight.task.done():
             setback, news = flight.setback, flight.news
-            if setback and deadline is not None and setback.until >= deadline:
+            if setback and not (patient and (deadline is None or setback.until < deadline)):
                 raise again(setback.error)
             left = None if deadline is None else max(0.0, deadline - loop.time())
             either: tuple[asyncio.Future[Any], ...] = (flight.task, news)

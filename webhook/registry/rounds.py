@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 
 from webhook.core.errors import RegistryError
 from webhook.core.manifest import Document
-from webhook.core.trace import ANONYMOUS, NOBODY, Answered
 from webhook.registry.cache import Key
 from webhook.registry.client import RegistryClient, Sight
-from webhook.registry.credentials import OPEN, Login
+from webhook.registry.credentials import Login
 from webhook.registry.flight import Setback
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import Patience
@@ -40,12 +39,9 @@ class Rounds:
         while True:
             for number in numbers:
                 try:
-                    sight = await self._client.document(places[number], key, login, known)
+                    return await self._client.document(places[number], key, login, known)
                 except RegistryError as error:
                     failures[number] = error
-                else:
-                    self._hooks.on_answer(_answer(places[number], key, login, sight))
-                    return sight
             failure = _telling(list(failures.values()))
             pause = patience.pause(failures) if failure.retryable else None
             if pause is None:
@@ -53,12 +49,6 @@ class Rounds:
             held(Setback(failure, asyncio.get_running_loop().time() + pause.seconds))
             await self._hooks.sleep(pause.seconds)
             numbers = pause.numbers
-
-
-def _answer(place: Place, key: Key, login: Login, sight: Sight) -> Answered:
-    shown = login.for_tokens.credential  # as a registry's own Basic challenge takes it, a name alone is shown as well
-    source = NOBODY if sight.viewer == OPEN else ANONYMOUS if shown is None else shown.source
-    return Answered(key.what, key.name, place.host, bool(place.mirrors), source)
 
 
 def _serves(place: Place, key: Key) -> bool:

@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import httpx
 
 from webhook.core.errors import ErrorCode, Exchange, RegistryError
-from webhook.core.trace import Exchanged
 from webhook.registry.addresses import is_public
 from webhook.registry.body import read_document, read_words
-from webhook.registry.breaker import Attempt, Breakers
+from webhook.registry.breaker import Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import retry_after
 from webhook.registry.tls import PLAIN, Tls
-from webhook.registry.transport import PUBLIC, Transports
+from webhook.registry.transport import Transports
 from webhook.registry.turns import Turns
 
 _log = logging.getLogger("podgate.registry")
@@ -31,10 +29,12 @@ _AGENT: Final = "podgate"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`:
-    a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what
-    must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes from the
-    reference or from settings, not from an answer. `public_only`: a public host sent us here."""
+    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host.
+
+    `authorization`: a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts.
+    `secrets`: what must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes
+    from the reference or from settings, not from an answer. `public_only`: a public host sent us here.
+    """
 
     url: str
     accept: str
@@ -134,8 +134,8 @@ class Wire:
 
     async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
         """One request and its answer, by a time of the loop's clock."""
-        origin, url = f"{way.url.scheme}://{authority(way.url)}", printable_url(way.url)
-        with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
+        origin = f"{way.url.scheme}://{authority(way.url)}"
+        with self._breakers.attempt(origin) as attempt, translated(printable_url(way.url)):
             async with asyncio.timeout_at(ends):
                 response = await self._send(ask, way)
                 try:
@@ -144,24 +144,9 @@ class Wire:
                     if response.status_code not in _REDIRECTS or location is None or ask.form:
                         return await self._reply(ask, response, way)
                     await read_words(response)  # so that the connection can be used again
-                    return _Onward(_target(way.url, location), _public(response))
+                    return _Onward(_target(way.url, location), is_public(_peer(response)))
                 finally:
                     await response.aclose()
-
-    @contextmanager
-    def _told(self, method: str, url: str, attempt: Attempt) -> Iterator[None]:
-        """Tells of one request when it has ended; of one that was given up nobody wants to know."""
-        started = time.perf_counter()
-        code: ErrorCode | None = None
-        try:
-            yield
-        except RegistryError as error:
-            code = error.code
-            raise
-        finally:
-            if code is not None or attempt.status is not None:
-                seconds = time.perf_counter() - started
-                self._hooks.on_exchange(Exchanged(method, url, attempt.status, code, seconds))
 
     async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
         """Away from home nothing goes along that only the first host should see."""
@@ -180,8 +165,7 @@ class Wire:
         content = ask.form or None
         request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
         _log.debug("%s %s", ask.method, printable_url(way.url))
-        configuration = ask.tls if way.home else ask.tls.abroad
-        transport = self._transports.of(way.url, configuration, public_only=way.public_only)
+        transport = self._transports.of(ask.tls if way.home else ask.tls.abroad, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
     async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
@@ -200,7 +184,7 @@ class Wire:
             body=body,
             url=printable_url(way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
-            public=_public(response),
+            public=is_public(_peer(response)),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
         )
 
@@ -243,12 +227,6 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     if (url.scheme, target.scheme) == ("https", "http"):
         raise RegistryError("tls", "a redirect from https to http", exchange)
     return target.copy_with(fragment=None)
-
-
-def _public(response: httpx.Response) -> bool:
-    """Whether what answered has a public address; behind a proxy its name decides."""
-    by_name = response.extensions.get(PUBLIC)
-    return is_public(_peer(response)) if by_name is None else bool(by_name)
 
 
 def _peer(response: httpx.Response) -> str:
