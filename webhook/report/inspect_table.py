@@ -3,6 +3,7 @@
 Digests stand whole on lines of their own, so that they can be copied; with an indent one fits on a line of 80.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
@@ -23,6 +24,8 @@ _TYPES: Final = {
     DOCKER_MANIFEST: "Docker manifest",
     DOCKER_CONFIG: "Docker image config",
 }
+_LOGINS: Final = {NOBODY: "none was asked for", ANONYMOUS: "an anonymous token"}
+_HEX: Final = re.compile("([0-9a-f]{12})[0-9a-f]{20,}")
 _LABEL: Final = 11
 """Columns of the words at the left, a blank included."""
 _LONG: Final = 1000
@@ -67,13 +70,12 @@ def _offer(offer: Offer) -> Iterator[Line]:
         yield _labelled("config", f"{_type(offer.config.media_type)}, {offer.config.size:,} bytes"), ""
         yield _labelled("", clean(offer.config.digest, _LONG)), ""
     platforms = [clean(format_platform(platform)) for platform in offer.platforms]
-    if offer.kind == "index":
-        count = f"{len(offer.entries)} {'entry' if len(offer.entries) == 1 else 'entries'}"
-        platforms = [f"{', '.join(platforms) or 'none'} ({count})"]
     yield from _paragraph("platforms", ", ".join(platforms) or "none")
     for note in offer.notes:
         yield from _paragraph("note", note)
-    yield from _entries(offer.entries, "  ")
+    if offer.kind == "index":
+        yield _labelled("entries", str(len(offer.entries))), ""
+    yield from _entries(offer.entries, "    ")
 
 
 def _entries(entries: Sequence[Entry], indent: str) -> Iterator[Line]:
@@ -84,7 +86,7 @@ def _entries(entries: Sequence[Entry], indent: str) -> Iterator[Line]:
         marks += [clean(descriptor.artifact_type)] if descriptor.artifact_type else []
         marks += ["not looked into: too deep, or too many"] if entry.cut else []
         facts = [_type(descriptor.media_type), f"{descriptor.size:,} bytes", *marks]
-        yield f"{indent}{platform.ljust(16)}  {', '.join(facts)}", "bright_black" if descriptor.attestation else ""
+        yield f"{indent}{platform.ljust(15)}  {', '.join(facts)}", "bright_black" if descriptor.attestation else ""
         if descriptor.platform is not None and descriptor.platform.os_features:
             yield f"{indent}  os.features: {clean(', '.join(descriptor.platform.os_features))}", ""
         yield f"{indent}  {clean(descriptor.digest, _LONG)}", ""
@@ -101,23 +103,21 @@ def _trace(one: Inspection) -> Iterator[Line]:
         yield _labelled("requests", f"{len(requests)}{known}"), ""
     for request in requests:
         yield _request(request), "bright_black" if request.error is None else "red"
-    whence = dict.fromkeys(map(_whence, one.trace.answers))
-    for number, text in enumerate(whence):
-        yield _labelled("" if number else "answered", text), ""
+    for host in dict.fromkeys(map(_host, one.trace.answers)):
+        yield _labelled("answered", host), ""
+    for source in dict.fromkeys(answer.credential for answer in one.trace.answers):
+        yield _labelled("login", _LOGINS.get(source) or clean(source, _LONG)), ""
 
 
 def _request(request: Exchanged) -> str:
+    """A request on a line, with digests shortened so that it is one."""
     answer = " ".join(str(part) for part in (request.status, request.error) if part is not None)
-    return f"  {request.method} {clean(request.url, _LONG)} {answer} ({1000 * request.seconds:.0f} ms)"
+    url = _HEX.sub(r"\1...", clean(request.url, _LONG))
+    return f"    {request.method.ljust(4)} {answer}  {1000 * request.seconds:.0f} ms  {url}"
 
 
-def _whence(answer: Answered) -> str:
-    host = f"by {clean(answer.host)}{' (set in hostsDir)' if answer.mirror else ''}"
-    if answer.credential == NOBODY:
-        return f"{host}, without credentials"
-    if answer.credential == ANONYMOUS:
-        return f"{host}, with an anonymous token"
-    return f"{host}, with credentials of {clean(answer.credential, _LONG)}"
+def _host(answer: Answered) -> str:
+    return f"by {clean(answer.host)}{', which hostsDir names' if answer.mirror else ''}"
 
 
 def _type(media_type: str) -> str:
