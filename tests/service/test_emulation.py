@@ -73,7 +73,7 @@ def runtime_class(name: str, handler: str) -> dict[str, Any]:
         ({"runtimeClassName": "unheard-of"}, "uncertain matchers-disagree"),
     ],
 )
-async def test_the_runtime_class_decides_which_builds_run(world: World, spec: dict[str, str], outcome: str) -> None:
+async def test_the_runtime_class_decides_which_builds_run(world: World, spec: dict[str, Any], outcome: str) -> None:
     world.registry.push("old", images.multi("windows/amd64:10.0.17763.1"), "1")
     world.has(WIN, runtime_class("process", "runhcs-wcow-process"), runtime_class("hyperv", "runhcs-wcow-hypervisor"))
     for obj in (pod(OLD, **spec), templated("Deployment", OLD, **spec)):
