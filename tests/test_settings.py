@@ -110,6 +110,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
             {"config": "/f", "binDir": "/d", "namespaces": ["*"], "env": []},
         ],
     ),
+    "nodes.nodePools": ([True, False], [None, "true", 1]),
     "registries.requestTimeout": (["1ms", "5s", "1m30s", "5m", "0.5s"], [*DURATION_WRONG, 0, "0s", "5m1s", "1us"]),
     "registries.concurrencyPerHost": ([1, 64, 1024], [0, -1, 1025, "64", 1.5, 64.0, True, None]),
     "cache.maxBytes": (
@@ -118,6 +119,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cache.tagTTL": (["0s", 0, "60s", "24h"], [*DURATION_WRONG, "24h1s"]),
     "cache.negativeTTL": (["0s", 0, "10s", "1h"], [*DURATION_WRONG, "61m"]),
+    "cache.staleFor": (["0s", 0, "24h", "720h"], [*DURATION_WRONG, "721h"]),
     "deadlineMargin": (["0s", "1s", "30s"], [*DURATION_WRONG, "31s"]),
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
@@ -135,7 +137,6 @@ LATER: dict[str, Any] = {
     "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
     "registries.shortNames": "docker.io",
-    "cache.staleFor": "24h",
 }
 
 

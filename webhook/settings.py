@@ -41,7 +41,6 @@ NOT_YET: Final = frozenset(
         "events",
         "kinds",
         "registries.shortNames",
-        "cache.staleFor",
     }
 )
 """Keys that the design has and this version does not do anything with."""
@@ -234,7 +233,9 @@ class Cache(_Tree):
         Field(alias="negativeTTL", description="How long a failure is remembered."),
     ] = 10.0
     stale_for: Annotated[
-        Seconds, lasting("0s", "720h"), _key("How long what is known stands in for a registry that is down.")
+        Seconds,
+        lasting("0s", "720h"),
+        _key("How long a tag's last meaning stands in for a registry that is down; 0s: never."),
     ] = 86400.0
 
 

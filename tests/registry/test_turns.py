@@ -100,7 +100,7 @@ async def test_a_slow_host_does_not_hold_up_another(setting: Setting, registry: 
 async def test_a_thousand_hosts_leave_little_behind(setting: Setting):
     """Anybody can name hosts in a pod: what is remembered of them is bounded, and no socket stays open."""
     images = setting.images(hosts_dir=None, negative_ttl=0.0)
-    names = [f"127.0.0.1:{port}" for port in range(20000, 21000)]
+    names = [f"127.1.{number // 250}.{number % 250 + 1}:1" for number in range(1000)]
     asking = (images.resolve(reference(f"{name}/team/app:1"), access()) for name in names)
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(result, RegistryError) for result in results)

@@ -34,7 +34,7 @@ class ForwardProxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
         self._stop = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
 
     def url(self, login: str = "", host: str = "127.0.0.1") -> str:
@@ -60,7 +60,8 @@ class ForwardProxy:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for task in self._tasks:
+        for task, writer in self._tasks.items():
+            writer.transport.abort()  # a task that has not begun does not do it
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for _ in range(5):  # for what was aborted to be closed
@@ -68,8 +69,8 @@ class ForwardProxy:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._connection(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = writer
+        task.add_done_callback(self._tasks.pop)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
