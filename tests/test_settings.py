@@ -43,6 +43,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
         [[], [{"key": "a", "effect": "NoSchedule"}], [{"key": "a", "value": "b", "effect": "NoExecute"}]],
         [[{"key": "a"}], [{"key": "", "effect": "NoSchedule"}], [{"key": "a", "effect": "Never"}], ["a"], None],
     ),
+    "nodes.nodePools": ([True, False], ["true", 1, None, []]),
     "nodes.transientTaints": TEXTS,
     "exempt.namespaces": TEXTS,
     "exempt.images": TEXTS,

@@ -157,17 +157,11 @@ def test_labels_that_no_node_has_make_no_groupings():
     assert len(index._groupings) == 1
 
 
-def test_a_label_is_wide_from_many_values_on():
+@pytest.mark.parametrize(("key", "groups"), [("few", WIDE), ("many", 1)])
+def test_a_label_is_wide_from_many_values_on(key, groups):
     nodes = [Node(f"n{number}", None, labels={"few": str(number % WIDE), "many": str(number)}) for number in range(99)]
-    index = NodeIndex(nodes)
-    assert (
-        len(index.candidates(Admission(PodConstraints(affinity=terms((requirement("few", "Exists"),))["affinity"]))))
-        == WIDE
-    )
-    assert (
-        len(index.candidates(Admission(PodConstraints(affinity=terms((requirement("many", "Exists"),))["affinity"]))))
-        == 1
-    )
+    demands = PodConstraints(**terms((requirement(key, "Exists"),)))
+    assert len(NodeIndex(nodes).candidates(Admission(demands))) == groups
 
 
 def test_names_come_in_the_order_of_all_nodes():

@@ -697,6 +697,9 @@ IMAGES = st.builds(
     role=st.sampled_from(get_args(ContainerRole)),
 )
 PLATFORMS = st.none() | st.builds(Platform, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+GROUPS = st.lists(st.builds(Node, HOSTILE, PLATFORMS), min_size=1, max_size=5).map(NodeGroup.of) | st.builds(
+    Node, st.none(), PLATFORMS
+).map(lambda one: NodeGroup.of((one,)))
 CONSTRAINTS = st.builds(
     PodConstraints,
     node_name=HOSTILE,
@@ -709,9 +712,7 @@ CONSTRAINTS = st.builds(
 def facts(draw: st.DrawFn) -> Facts:
     images = tuple(draw(st.lists(IMAGES, max_size=12)))
     outcomes = st.tuples(*[OUTCOMES] * len(images))
-    nodes = draw(
-        st.lists(st.builds(NodeFinding, st.builds(Node, st.none() | HOSTILE, PLATFORMS), outcomes), max_size=6)
-    )
+    nodes = draw(st.lists(st.builds(NodeFinding, GROUPS, outcomes), max_size=6))
     workload = Workload("v1", "Pod", draw(HOSTILE), draw(HOSTILE), "", (), draw(CONSTRAINTS))
     reason = draw(st.sampled_from(get_args(Reason)))
     told = Facts(workload, reason, images, tuple(nodes), draw(HOSTILE))

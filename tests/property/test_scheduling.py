@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.candidates import candidates, demanded_platforms
-from webhook.core.grouping import NodeGroup
+from webhook.core import grouping
+from webhook.core.candidates import Admission, candidates, demanded_platforms
+from webhook.core.grouping import WIDE, NodeGroup, NodeIndex
 from webhook.core.narrowing import Narrowing, narrow
 from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
@@ -118,6 +119,20 @@ def test_candidates_are_some_of_the_nodes_and_tolerating_more_loses_none(pod, gi
     tolerant = PodConstraints(pod.node_name, pod.node_selector, pod.affinity, (*pod.tolerations, more))
     assert {id(one) for one in found} <= {id(one) for one in candidates(tolerant, given_nodes)}
     assert all(pod.node_name in ("", one.name) for one in found)
+
+
+@given(pods, st.lists(nodes, max_size=8), st.booleans(), st.sampled_from([0, 2, WIDE]))
+def test_groups_hold_the_candidates_and_what_decides_is_the_same_in_each(pod, given_nodes, daemon_set, wide):
+    """design: "Nodes are grouped by what constraints can see (platform, runtime, relevant labels, taints)"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "WIDE", wide)  # so that few nodes have both kinds of labels
+        groups = NodeIndex(given_nodes).candidates(Admission(pod, daemon_set=daemon_set))
+    placed = sorted((pair for group in groups for pair in group.placed()), key=lambda pair: pair[0])
+    found = candidates(pod, given_nodes, daemon_set=daemon_set)
+    assert [id(node) for _, node in placed] == [id(node) for node in found]
+    assert all(given_nodes[place] is node for place, node in placed)
+    for group in groups:
+        assert len({(node.platform, node.taints) for node in group}) == 1
 
 
 def narrowing(running: list[Node], failing: list[Node]) -> Narrowing | None:

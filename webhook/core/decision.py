@@ -78,7 +78,8 @@ class Judgement:
     def nodes(self) -> tuple[NodeFinding, ...]:
         """A finding for each candidate node, in the order of the nodes: for reports, and as long as there are nodes."""
         each = ((place, node, one.outcomes) for one in self.findings for place, node in one.nodes.placed())
-        return tuple(NodeFinding(NodeGroup.of((node,)), outcomes) for _, node, outcomes in sorted(each, key=itemgetter(0)))
+        in_order = sorted(each, key=itemgetter(0))
+        return tuple(NodeFinding(NodeGroup.of((node,)), outcomes) for _, node, outcomes in in_order)
 
 
 @dataclass(frozen=True, slots=True)

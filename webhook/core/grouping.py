@@ -88,6 +88,10 @@ class NodeGroup:
         return NodeGroup(self._nodes, left, self.start) if left else None
 
 
+_HEAD: Final = 8
+"""Names that are kept at hand: more than any text gives."""
+
+
 class Names(Sequence[str]):
     """The names of the nodes of several groups, in the order of all candidates. Equal where the groups are the same.
 
@@ -96,9 +100,11 @@ class Names(Sequence[str]):
 
     def __init__(self, groups: Iterable[NodeGroup]) -> None:
         self._groups = tuple(groups)
+        self._count = sum(map(len, self._groups))
+        self._head: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
-        return sum(map(len, self._groups))
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -106,7 +112,12 @@ class Names(Sequence[str]):
     def __getitem__(self, index: slice) -> tuple[str, ...]: ...
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
-            return tuple(islice(self, *index.indices(len(self))))
+            start, stop, step = index.indices(len(self))
+            if stop > _HEAD:
+                return tuple(islice(self, start, stop, step))
+            if self._head is None:  # texts are tried in several lengths, with the same few names
+                self._head = tuple(islice(self, _HEAD))
+            return self._head[start:stop:step]
         return next(islice(self, range(len(self))[index], None))
 
     def __iter__(self) -> Iterator[str]:

@@ -236,12 +236,15 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
     """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
-    forms = (
-        f"podgate: {subject(facts.workload, most)}{text(most)}{'; ' if advice else ''}{advice}"
-        for advice in dict.fromkeys((mends, ""))
-        for most in (TEXT_LIMIT, 80, 56, 40, 24)
-    )
-    return fitted(forms, WARNING_LIMIT)
+    said: list[str] = []
+
+    def forms() -> Iterator[str]:
+        for most in (TEXT_LIMIT, 80, 56, 40, 24):
+            said.append(f"podgate: {subject(facts.workload, most)}{text(most)}")
+            yield f"{said[-1]}; {mends}" if mends else said[-1]
+        yield from said
+
+    return fitted(forms(), WARNING_LIMIT)
 
 
 def _constantly(text: str) -> Callable[[int], str]:

@@ -47,15 +47,23 @@ def emulated_platforms(labels: Mapping[str, str], annotations: Mapping[str, str]
     """
     found: dict[Platform, None] = {}
     for text in (annotations.get(EMULATES, ""), labels.get(EMULATES, "")):
-        for word in filter(None, _BETWEEN.split(text)[:_MOST_EMULATED]):
+        for word in _words(text)[:_MOST_EMULATED]:
             try:
-                found[parse_platform(word if "/" in word else word.replace("-", "/"))] = None
+                found[parse_platform(word)] = None
             except MalformedPlatform:
                 continue
     return tuple(found)
 
 
-_BETWEEN: Final = re.compile(r"[,;_\s]+")
+def _words(text: str) -> list[str]:
+    """The platforms of a text in their usual spelling. A word with a slash has it already, x86_64 and all."""
+    words: list[str] = []
+    for word in _BETWEEN.split(text):
+        words += [word] if "/" in word else word.replace("-", "/").split("_")
+    return list(filter(None, words))
+
+
+_BETWEEN: Final = re.compile(r"[,;\s]+")
 _MOST_EMULATED: Final = 16
 """Words that are read: QEMU has some ten Linux platforms that images are built for, and each costs a comparison."""
 

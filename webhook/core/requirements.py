@@ -55,7 +55,10 @@ class Values:
         if least is not None and most is not None and least > most:
             return NOTHING
         if self.others and other.others:
-            return Values(self.named | other.named, others=True, least=least, most=most)
+            bounds = Values(least=least, most=most)
+            # What the bounds shut out need not be named any more, and then a node without the label does not meet it.
+            named = frozenset(filter(bounds.allows, self.named | other.named))
+            return Values(named, others=True, least=least, most=most)
         named = self.named if not self.others else other.named
         return Values(frozenset(value for value in named if self.allows(value) and other.allows(value)), others=False)
 
