@@ -157,3 +157,12 @@ def test_a_namespace_label_overrides_the_mode_as_far_as_settings_trust_it(defaul
     for nothing in (None, "", "Deny", "deny ", "none", "true"):
         for trust in ("any", "stricter", "ignored"):
             assert effective_mode(default, nothing, trust) == default
+
+
+@pytest.mark.parametrize("reason", ["partial", "undetermined", "no-candidates", "mismatch"])
+def test_a_pod_of_a_daemon_set_is_denied_for_nothing_but_a_mismatch_that_is_to_be_denied(reason):
+    """Design, section 5: its controller stops a whole batch at the first refusal."""
+    strict = Policy(mismatch="deny", partial="deny", undetermined="deny", no_candidates="deny", daemon_set_pods="warn")
+    assert decide(reason, strict, DAEMON) == "warn"
+    expected = "deny" if reason == "mismatch" else "warn"
+    assert decide(reason, replace(strict, daemon_set_pods="deny"), DAEMON) == expected

@@ -112,9 +112,18 @@ def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
     """What the policy says of a reason, for this object.
 
     A pod with scheduling gates and a suspended Job can still be narrowed, so partial is silent there. A pod of a
-    DaemonSet is never denied what the DaemonSet is there to be denied: its controller stops a whole batch at the first
-    refusal, and healthy nodes go without.
+    DaemonSet has a policy of its own for its mismatches, and is denied for no other reason: its controller stops a
+    whole batch at the first refusal, and healthy nodes go without.
     """
+    chosen = _by_reason(reason, policy, workload)
+    if not of_daemon_set(workload):
+        return chosen
+    if reason == "mismatch":
+        return policy.daemon_set_pods
+    return "warn" if chosen == "deny" else chosen
+
+
+def _by_reason(reason: Reason, policy: Policy, workload: Workload) -> Decision:
     if reason in ("match", "skipped"):
         return "allow"
     if reason == "partial":
@@ -124,8 +133,6 @@ def decide(reason: Reason, policy: Policy, workload: Workload) -> Decision:
         return policy.undetermined
     if reason == "no-candidates":
         return policy.no_candidates
-    if of_daemon_set(workload):
-        return policy.daemon_set_pods
     return policy.mismatch
 
 

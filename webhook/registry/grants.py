@@ -48,6 +48,8 @@ def _grant(reply: Reply, wall: float) -> Grant:
         code, retryable = of_status(reply.status)
         if 400 <= reply.status < 500 and code not in ("denied", "rate-limited", "timeout"):
             code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by them
+        if reply.status < 400:
+            reply = replace(reply, body=b"")  # no error: it may hold a token
         raise reply.fault(code, f"the token server answers {reply.status}", retryable=retryable)
     try:
         return read_grant(reply.body, wall)
