@@ -111,7 +111,6 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
             {"config": "/f", "binDir": "/d", "namespaces": ["*"], "env": []},
         ],
     ),
-    "nodes.nodePools": ([True, False], [None, "true", 1]),
     "registries.requestTimeout": (["1ms", "5s", "1m30s", "5m", "0.5s"], [*DURATION_WRONG, 0, "0s", "5m1s", "1us"]),
     "registries.concurrencyPerHost": ([1, 64, 1024], [0, -1, 1025, "64", 1.5, 64.0, True, None]),
     "cache.maxBytes": (
