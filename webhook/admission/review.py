@@ -84,7 +84,7 @@ class Reviewer:
         """Tells of the decision; a fault there must not turn a denial into the last resort's admission."""
         try:
             self._observer.decided(observation)
-        except Exception:
+        except Exception:  # whatever the observers' fault is, the verdict stands
             logger.exception("a decision could not be counted or logged", extra={"uid": observation.uid})
 
 

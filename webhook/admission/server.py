@@ -206,5 +206,5 @@ def _safely(count: Callable[[], None]) -> None:
     """Counts; a fault of the counter must not cost the answer."""
     try:
         count()
-    except Exception:
+    except Exception:  # whatever the counter's fault is, the API server gets its answer
         logger.exception("a request could not be counted")

@@ -106,7 +106,7 @@ async def serve_through_kopf(
         webhook = _WebhookServer(server, lifecycle, review)
         try:
             await _operate(webhook, lifecycle, review, find_login)
-        except Exception as error:
+        except Exception as error:  # whatever kopf stumbles over, it is started again
             logger.error("kopf has failed", exc_info=error)  # noqa: TRY400  # the handler is below
         if webhook.failure is not None:
             raise webhook.failure

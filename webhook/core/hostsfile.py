@@ -8,6 +8,7 @@ file, and a host again where its subtable stands after another host's.
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -118,7 +119,7 @@ class _SectionStore(_Store):
         return _HeaderStore(self._section.header)
 
 
-class _MapStore(_Store):
+class _MapStore(_Store, ABC):
     """A table whose keys are names and not fields."""
 
     def inline(self, key: tuple[str, ...], value: Value) -> None:
@@ -138,9 +139,9 @@ class _MapStore(_Store):
             return self
         return self.below(key, array=array)
 
+    @abstractmethod
     def below(self, key: tuple[str, ...], *, array: bool) -> _Store:
         """Where the pairs of a named table in this one go."""
-        raise NotImplementedError
 
 
 class _HeaderStore(_MapStore):

@@ -1,9 +1,7 @@
 """What the registry client is told by settings, and whom it tells what it does."""
 
-import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -61,16 +59,13 @@ def _nobody(*_: object) -> None:
 class Hooks:
     """The world's clocks, and who counts.
 
-    clock: seconds that only grow. wall: seconds since 1970, for issued_at. sleep: for so many seconds. jitter: from 0
-    to 1, by chance. on_request: host, method, status or error code, seconds; once for each request, with the redirects
-    that it led to. on_cache: name of the cache, and hit, miss, evicted or stale (shown although its time was up).
-    on_breaker: host, and closed, open or half-open.
+    clock: seconds that only grow. wall: seconds since 1970, for issued_at. on_request: host,
+    method, status or error code, seconds; once for each request, with the redirects that it led to. on_cache: name of
+    the cache, and hit, miss or evicted. on_breaker: host, and closed, open or half-open.
     """
 
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
     on_request: Callable[[str, str, str, float], None] = _nobody
     on_cache: Callable[[str, str], None] = _nobody
     on_breaker: Callable[[str, str], None] = _nobody

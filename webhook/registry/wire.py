@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import httpx
 
@@ -15,7 +15,6 @@ from webhook.registry.body import read_document, read_words
 from webhook.registry.breaker import Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
-from webhook.registry.patience import retry_after
 from webhook.registry.tls import PLAIN, Tls
 from webhook.registry.transport import Transports
 from webhook.registry.turns import Turns
@@ -29,7 +28,7 @@ _AGENT: Final = "podgate"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host.
+    """A GET. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host.
 
     `authorization`: a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts.
     `secrets`: what must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes
@@ -46,15 +45,13 @@ class Ask:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: bool = True
     public_only: bool = False
-    method: Literal["GET", "HEAD", "POST"] = "GET"
-    form: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back in the end. `challenges`: the WWW-Authenticate lines, none where the answer is another host's than
     the one that was asked. `body`: whole where the status is 200, else its beginning. `public`: whether the host that
-    was asked first has a public address. `url`: fit for a log. `retry_after`: seconds, None where the host names none.
+    was asked first has a public address. `url`: fit for a log.
     """
 
     status: int
@@ -64,11 +61,10 @@ class Reply:
     url: str
     challenges: tuple[str, ...] = field(default=(), repr=False)
     public: bool = False
-    retry_after: float | None = None
 
     def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
         """A RegistryError of this exchange."""
-        exchange = Exchange(self.url, self.status, printable_body(self.body), self.retry_after)
+        exchange = Exchange(self.url, self.status, printable_body(self.body))
         return RegistryError(code, detail, exchange, retryable=retryable)
 
 
@@ -115,7 +111,7 @@ class Wire:
             outcome = error.code
             raise
         finally:
-            self._hooks.on_request(host, ask.method, outcome, time.perf_counter() - started)
+            self._hooks.on_request(host, "GET", outcome, time.perf_counter() - started)
         return reply
 
     async def _follow(self, ask: Ask, first: httpx.URL, ends: float) -> Reply:
@@ -141,7 +137,7 @@ class Wire:
                 try:
                     attempt.status = response.status_code
                     location = response.headers.get("Location")
-                    if response.status_code not in _REDIRECTS or location is None or ask.form:
+                    if response.status_code not in _REDIRECTS or location is None:
                         return await self._reply(ask, response, way)
                     await read_words(response)  # so that the connection can be used again
                     return _Onward(_target(way.url, location), is_public(_peer(response)))
@@ -159,20 +155,14 @@ class Wire:
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._options.request_timeout)
         if way.home and ask.dial_timeout is not None:
             limits["connect"] = min(limits["connect"], ask.dial_timeout)
-        headers = [*theirs, *ours.items()]
-        if ask.form:
-            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        content = ask.form or None
-        request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
-        _log.debug("%s %s", ask.method, printable_url(way.url))
+        request = httpx.Request("GET", way.url, headers=[*theirs, *ours.items()], extensions={"timeout": limits})
+        _log.debug("GET %s", printable_url(way.url))
         transport = self._transports.of(ask.tls if way.home else ask.tls.abroad, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
     async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
         headers = response.headers
-        if ask.method == "HEAD":
-            body = b""
-        elif response.status_code == 200:
+        if response.status_code == 200:
             body = await read_document(response, ask.limit)
         else:
             body = _redacted(ask, await read_words(response))
@@ -185,7 +175,6 @@ class Wire:
             url=printable_url(way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
             public=is_public(_peer(response)),
-            retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
         )
 
 
