@@ -43,6 +43,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
         [[], [{"key": "a", "effect": "NoSchedule"}], [{"key": "a", "value": "b", "effect": "NoExecute"}]],
         [[{"key": "a"}], [{"key": "", "effect": "NoSchedule"}], [{"key": "a", "effect": "Never"}], ["a"], None],
     ),
+    "nodes.nodePools": ([True, False], ["true", 1, None, []]),
     "nodes.transientTaints": TEXTS,
     "exempt.namespaces": TEXTS,
     "exempt.images": TEXTS,
@@ -69,6 +70,47 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
             None,
         ],
     ),
+    "registries.credentials": (
+        [
+            [],
+            [
+                {"match": "*.reg.example/team", "namespaces": ["*"], "username": "u", "passwordFile": "/f"},
+                {"match": "[::1]:5000", "namespaces": ["a", "b-*"], "username": "u", "passwordFile": "/f"},
+                {"match": "https://index.docker.io/v1/", "namespaces": ["*"], "username": "u", "passwordFile": "/f"},
+                {"dockerConfigFile": "/f", "namespaces": ["*"]},
+            ],
+        ],
+        [
+            {},
+            None,
+            [{}],
+            ["/f"],
+            [{"dockerConfigFile": "/f"}],
+            [{"dockerConfigFile": "/f", "namespaces": []}],
+            [{"dockerConfigFile": "/f", "namespaces": "*"}],
+            [{"dockerConfigFile": "", "namespaces": ["*"]}],
+            [{"dockerConfigFile": "/f", "username": "u", "namespaces": ["*"]}],
+            [{"dockerConfigFile": "/f", "password": "p", "namespaces": ["*"]}],
+            [{"match": "a", "username": "u", "namespaces": ["*"]}],
+            [{"match": "a", "passwordFile": "/f", "namespaces": ["*"]}],
+            [{"username": "u", "passwordFile": "/f", "namespaces": ["*"]}],
+            [{"match": "a b", "username": "u", "passwordFile": "/f", "namespaces": ["*"]}],
+            [{"match": "/team", "username": "u", "passwordFile": "/f", "namespaces": ["*"]}],
+            [{"match": "", "username": "u", "passwordFile": "/f", "namespaces": ["*"]}],
+        ],
+    ),
+    "registries.credentialProviders": (
+        [None, {"config": "/f", "binDir": "/d", "namespaces": ["*"]}],
+        [
+            {},
+            [],
+            "/f",
+            {"config": "/f", "binDir": "/d"},
+            {"config": "/f", "binDir": "/d", "namespaces": []},
+            {"config": "", "binDir": "/d", "namespaces": ["*"]},
+            {"config": "/f", "binDir": "/d", "namespaces": ["*"], "env": []},
+        ],
+    ),
     "registries.requestTimeout": (["1ms", "5s", "1m30s", "5m", "0.5s"], [*DURATION_WRONG, 0, "0s", "5m1s", "1us"]),
     "registries.concurrencyPerHost": ([1, 64, 1024], [0, -1, 1025, "64", 1.5, 64.0, True, None]),
     "cache.maxBytes": (
@@ -77,6 +119,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cache.tagTTL": (["0s", 0, "60s", "24h"], [*DURATION_WRONG, "24h1s"]),
     "cache.negativeTTL": (["0s", 0, "10s", "1h"], [*DURATION_WRONG, "61m"]),
+    "cache.staleFor": (["0s", 0, "24h", "720h"], [*DURATION_WRONG, "721h"]),
     "deadlineMargin": (["0s", "1s", "30s"], [*DURATION_WRONG, "31s"]),
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
@@ -93,11 +136,7 @@ LATER: dict[str, Any] = {
     "binding": "warn",
     "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
-    "nodes.nodePools": True,
     "registries.shortNames": "docker.io",
-    "registries.credentials": [{"match": "*", "namespaces": ["*"], "username": "u", "passwordFile": "/f"}],
-    "registries.credentialProviders": {"config": "/f", "binDir": "/d", "namespaces": ["*"]},
-    "cache.staleFor": "24h",
 }
 
 
@@ -130,10 +169,14 @@ def test_each_key(key: str):
         assert len(caught.value.problem) < 120, "one line, whatever the value"
 
 
+IN_LISTS = ("registries.realms.", "registries.credentials.", "registries.credentialProviders.")
+"""Keys that are shown with the one that they stand in."""
+
+
 def test_the_table_has_every_key():
     keys = {path for path, _ in keys_of(Settings)}
     keys -= {"nodes.declared.taints.key", "nodes.declared.taints.value", "nodes.declared.taints.effect"}
-    keys -= {"registries.realms.registry", "registries.realms.realm"}
+    keys = {key for key in keys if not key.startswith(IN_LISTS)}
     assert keys == KEYS.keys() | LATER.keys()
 
 
@@ -150,6 +193,24 @@ def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, obje
             yield path, field.get_default(call_default_factory=True)
         for each in inner:
             yield from keys_of(each, path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "path"),
+    [
+        ({"dockerConfigFile": "/f", "username": "u", "namespaces": ["*"]}, "username: does not go with"),
+        ({"dockerConfigFile": "/f", "match": "a", "namespaces": ["*"]}, "match: does not go with"),
+        ({"match": "a", "username": "u", "namespaces": ["*"]}, "passwordFile: is missing"),
+        ({"namespaces": ["*"]}, "match: is missing"),
+        ({"dockerConfigFile": "/f"}, "namespaces: is missing"),
+        ({"dockerConfigFile": "/f", "namespaces": []}, "namespaces: must not be empty"),
+        ({"dockerConfigFile": "/f", "namespaces": ["*"], "password_file": "/f"}, "password_file: unknown key"),
+    ],
+)
+def test_credentials_have_one_of_two_forms(entry: dict[str, Any], path: str):
+    good = {"dockerConfigFile": "/f", "namespaces": ["*"]}
+    with pytest.raises(MalformedSettings, match=rf"^f: registries\.credentials\[1\]\.{path}"):
+        parse_settings({"registries": {"credentials": [good, entry]}}, "f")
 
 
 def test_the_defaults_are_those_of_the_design():
@@ -446,6 +507,7 @@ def test_the_document_describes_every_key():
             "declared[].taints.", "declared[].taints[]."
         )
         spelled = spelled.replace("registries.realms.", "registries.realms[].")
+        spelled = spelled.replace("registries.credentials.", "registries.credentials[].")
         (line,) = [line for line in text.splitlines() if line.startswith(f"| `{spelled}` |")]
         assert ("*Not yet.*" in line) == (key in NOT_YET)
         assert len(line.split("|")[4].strip()) > 5, f"{key} is not described"

@@ -16,7 +16,7 @@ from webhook.cluster.files import FileCluster
 from webhook.cluster.yamltext import parse_yaml
 from webhook.core.errors import MalformedInput, MalformedObject
 from webhook.core.message import name_some
-from webhook.core.node import ARCH_LABEL, OS_LABEL
+from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms
 from webhook.core.objects import Fields
 from webhook.core.platform import parse_platform
 from webhook.core.runtime import Runtime
@@ -115,7 +115,7 @@ def parse_target(text: str) -> Node:
         else:
             known = "runtime=NAME://VERSION, label=K=V, taint=K=V:EFFECT"
             raise MalformedInput(f"{option!r} is none of {known}", f"--target {text}")
-    return Node(text, platform, runtime, labels, tuple(taints))
+    return Node(text, platform, runtime, labels, tuple(taints), emulated_platforms(labels, {}))
 
 
 def doubt_about(target: Node) -> str:

@@ -72,6 +72,21 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 
 
 @podgate.command()
+@_CONFIG
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("-n", "--namespace", default="", help="Whose credentials of the settings are used. [default: anybody's]")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named as InspectRequest's fields
+    """Show what images offer, entry by entry, and how it was found.
+
+    Exit code 2 where something of an image is not to be had; what is known of it is shown all the same.
+    """
+    from webhook.app.inspect import InspectRequest, run_inspect  # noqa: PLC0415  # as above
+
+    sys.exit(run_inspect(InspectRequest(**options), os.environ, sys.stdout))
+
+
+@podgate.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.option("--keep", is_flag=True, help="Leave registry and webhook up until Ctrl-C.")
 def demo(images: tuple[str, ...], keep: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
-from webhook.core.lookup import Answer, Lists, Walk, Want, examine
+from webhook.core.lookup import Answer, Lists, Walk, Want, examine_on
 from webhook.core.manifest import Document
 from webhook.core.outcome import Outcome, fails, runs, uncertain
 from webhook.core.platform import Platform, format_platform
@@ -36,6 +36,7 @@ class Shape:
 
     platform: Platform
     runtime: Runtime
+    emulates: tuple[Platform, ...] = ()
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ class Lookups:
 
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
         volume = looked.finding.role == "volume"
-        walk = examine(image.root, shape.platform, shape.runtime, volume=volume)
+        walk = examine_on(image.root, (shape.platform, *shape.emulates), shape.runtime, volume=volume)
         examined = await self._drive(walk, image.reference, image.root.digest)
         looked.outcomes[shape] = examined.outcome
         looked.offers(examined.platforms)
@@ -168,7 +169,8 @@ class Lookups:
                     for home, document in lists:
                         repositories |= dict.fromkeys((entry.digest for entry in document.index.entries), home)
                     reached = tuple(document for _, document in lists)
-                    want = walk.send(Lists(reached, known=self._images.known_lists(reference, root, self._access)))
+                    known = await self._images.known_lists(reference, root, self._access)
+                    want = walk.send(Lists(reached, known=known))
         except StopIteration as stop:
             answer: Answer = stop.value
             return answer

@@ -7,6 +7,7 @@ from typing import Protocol
 from webhook.core.decision import Judgement
 from webhook.core.keyring import PullSecret
 from webhook.core.manifest import Document, Role
+from webhook.core.nodepools import NodePool
 from webhook.core.reference import Reference
 from webhook.core.scheduling import Node, RuntimeClass
 from webhook.core.workload import PodConstraints
@@ -49,10 +50,10 @@ class Images(Protocol):
         """A document of the reference's repository by digest, its hash checked."""
         ...
 
-    def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
-        """Indexes of the reference's repository that name a manifest and that are at hand: no request is made for them,
-        and none is there that this access could not have seen. Whether there are any depends on what was asked before.
-        Raises nothing but BadCredentials."""
+    async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+        """Indexes of the reference's repository that name a manifest and that are at hand: no registry is asked for
+        them, and none is there that this access could not have seen. Whether there are any depends on what was asked
+        before; where the time is up there are none. Raises nothing but BadCredentials."""
         ...
 
 
@@ -61,6 +62,10 @@ class Cluster(Protocol):
 
     def nodes(self) -> Sequence[Node]:
         """All nodes known now. The same object is returned as long as nothing that decisions see has changed."""
+        ...
+
+    def node_pools(self) -> Sequence[NodePool]:
+        """Karpenter's NodePools; none where that API is not served, or may not be read."""
         ...
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:

@@ -6,12 +6,12 @@ This is the only place where faults become outcomes: a RegistryError or unreadab
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from webhook.core import message
-from webhook.core.candidates import candidates, demanded_platforms, merge_runtime_class, refused_by_kubelet
+from webhook.core.candidates import merge_runtime_class, refused_by_kubelet
 from webhook.core.decision import (
     ImageFinding,
     Judgement,
@@ -25,17 +25,17 @@ from webhook.core.decision import (
     under,
 )
 from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
+from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
-from webhook.core.node import ARCH_LABEL, OS_LABEL
 from webhook.core.outcome import Outcome, fails, uncertain
-from webhook.core.platform import parse_platform
-from webhook.core.runtime import Runtime
-from webhook.core.scheduling import Node, Taint, Toleration
+from webhook.core.runtime import Isolation, isolation_of
+from webhook.core.scheduling import Node, RuntimeClass, Toleration
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
 from webhook.core.workload import PodConstraints, Workload, judged_owner, what_matters
+from webhook.landing import Landing
 from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
 from webhook.ports import Access, Cluster, Images
-from webhook.settings import DeclaredNode, Settings
+from webhook.settings import Settings
 
 MODE_LABEL: Final = "podgate.dev/mode"
 """The label of a namespace that overrides the mode."""
@@ -61,15 +61,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Demands:
-    """What a pod demands of a node with what its RuntimeClass adds; None: such a pod cannot be made."""
+    """What a pod demands of a node with what its RuntimeClass adds; None: such a pod cannot be made.
+
+    `isolation`: by what the RuntimeClass separates containers from a Windows node; None: it has not been read.
+    """
 
     constraints: PodConstraints | None
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
+    isolation: Isolation | None = "process"
 
 
 @dataclass(frozen=True, slots=True)
 class _Examined:
-    """The images of an object on its candidate nodes."""
+    """The images of an object on its candidate nodes, which come in groups."""
 
     images: tuple[ImageFinding, ...] = ()
     nodes: tuple[NodeFinding, ...] = ()
@@ -81,14 +85,14 @@ class _Examined:
 
 
 class Judge:
-    """Judges objects. One for the whole process; it holds no state of its own."""
+    """Judges objects. One for the whole process; all that it keeps is the index of the nodes."""
 
     def __init__(self, settings: Settings, images: Images, cluster: Cluster) -> None:
         self._settings = settings
         self._images = images
         self._cluster = cluster
         self._policy = Policy(**settings.decisions.model_dump())
-        self._declared = tuple(map(_declared, settings.nodes.declared))
+        self._landing = Landing(settings.nodes, cluster)
 
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
@@ -97,51 +101,55 @@ class Judge:
         if mode == "off" or self._passed_over(request):
             return Judgement(workload, "allow", "skipped", mode)
         demands = await self._demands(request)
-        examined = await self._examine(request, self._candidates(workload, demands.constraints))
+        examined = await self._examine(request, self._candidates(workload, demands.constraints), demands.isolation)
         if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
             # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
             tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
-            examined = await self._examine(request, self._candidates(workload, tolerating))
+            examined = await self._examine(request, self._candidates(workload, tolerating), demands.isolation)
         return self._judgement(workload, mode, demands, examined)
 
     async def _demands(self, request: Request) -> _Demands:
         """What the pods of an object demand: for a template, with what its RuntimeClass will add to them."""
         workload = request.workload
         constraints = workload.constraints
-        if not constraints.runtime_class or (request.admitted and not workload.template):
+        if not constraints.runtime_class:
             return _Demands(constraints)
+        if request.admitted and not workload.template:
+            return _Demands(constraints, isolation=None)
+        known = await self._runtime_class(request)
+        if known is None:
+            return _Demands(constraints, "unknown", "unknown")
+        merged = merge_runtime_class(constraints, known.node_selector, known.tolerations)
+        return _Demands(merged, "known" if merged else "contradicted", isolation_of(known.handler))
+
+    async def _runtime_class(self, request: Request) -> RuntimeClass | None:
+        """The RuntimeClass that an object names; None where it is not known, or not by the deadline."""
         try:
             async with asyncio.timeout_at(request.deadline):
-                known = await self._cluster.runtime_class(constraints.runtime_class)
+                return await self._cluster.runtime_class(request.workload.constraints.runtime_class)
         except TimeoutError:
-            known = None
-        if known is None:
-            return _Demands(constraints, "unknown")
-        merged = merge_runtime_class(constraints, known.node_selector, known.tolerations)
-        return _Demands(merged, "known" if merged else "contradicted")
+            return None
 
-    def _candidates(self, workload: Workload, constraints: PodConstraints | None) -> tuple[Node, ...]:
+    def _candidates(self, workload: Workload, constraints: PodConstraints | None) -> tuple[NodeGroup, ...]:
         """The nodes that the pods may land on, or what stands in for them."""
         if constraints is None:
             return ()
-        found = candidates(
-            constraints,
-            (*self._cluster.nodes(), *self._declared),
-            transient=self._settings.nodes.transient_taints,
-            daemon_set=workload.kind == "DaemonSet",
-        )
-        return found if found or constraints.node_name else demanded_platforms(constraints)
+        return self._landing.candidates(constraints, daemon_set=workload.kind == "DaemonSet")
 
-    async def _examine(self, request: Request, nodes: Sequence[Node]) -> _Examined:
+    async def _examine(self, request: Request, groups: Sequence[NodeGroup], isolation: Isolation | None) -> _Examined:
         """Looks the images up for the shapes of nodes; without any node nothing is asked."""
         workload = request.workload
-        if not nodes:
+        if not groups:
             return _Examined()
-        shapes = list(dict.fromkeys(shape for node in nodes if (shape := _shape(node, workload)) is not None))
+        if isolation is None and any(_on_windows(group.first) for group in groups):
+            known = await self._runtime_class(request)
+            isolation = isolation_of(known.handler if known else None)
+        shapes_of = {group: _shapes(group.first, workload, isolation or "process") for group in groups}
+        shapes = list(dict.fromkeys(shape for found in shapes_of.values() for shape in found))
         looked = [first_look(image, shapes, self._settings.exempt.images) for image in workload.images]
         if any(image.reference for image in looked):
             await self._ask(request, looked, shapes)
-        findings = _node_findings(nodes, workload, looked)
+        findings = _node_findings(shapes_of, workload, looked)
         return _Examined(tuple(image.finding for image in looked), findings)
 
     async def _ask(self, request: Request, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
@@ -200,30 +208,51 @@ class Judge:
         return request.old is not None and what_matters(request.old) == what_matters(workload)
 
 
-def _shape(node: Node, workload: Workload) -> Shape | None:
-    """The shape of a node that images are looked up for; None where the outcome is the same whatever the image."""
-    if node.platform is None or refused_by_kubelet(workload.constraints, node):
-        return None
-    return Shape(node.platform, node.runtime)
+def _on_windows(node: Node) -> bool:
+    return any(platform.os == "windows" for platform in (node.platform, *node.may_be) if platform is not None)
 
 
-def _node_findings(nodes: Sequence[Node], workload: Workload, looked: Sequence[Looked]) -> tuple[NodeFinding, ...]:
-    """What becomes of the images on each node; nodes of one shape share their outcomes."""
+def _shapes(node: Node, workload: Workload, isolation: Isolation) -> tuple[Shape, ...]:
+    """What images are looked up for on a node: its shape, or those that it may have; none where the outcome is the same
+    whatever the image."""
+    if refused_by_kubelet(workload.constraints, node):
+        return ()
+    platforms = node.may_be if node.platform is None else (node.platform,)
+    runtime = node.runtime
+    if isolation != runtime.isolation and _on_windows(node):
+        runtime = replace(runtime, isolation=isolation)
+    return tuple(Shape(platform, runtime, node.emulates) for platform in platforms)
+
+
+def _node_findings(
+    shapes_of: Mapping[NodeGroup, Sequence[Shape]], workload: Workload, looked: Sequence[Looked]
+) -> tuple[NodeFinding, ...]:
+    """What becomes of the images on each group of nodes; groups of one shape share their outcomes."""
     shared: dict[Shape, tuple[Outcome, ...]] = {}
     refused = tuple(fails("refused-by-kubelet") for _ in looked)
     found = []
-    for node in nodes:
-        shape = _shape(node, workload)
-        if shape is not None:
+    for group, shapes in shapes_of.items():
+        for shape in shapes:
             if shape not in shared:
                 shared[shape] = tuple(image.on(shape) for image in looked)
-            outcomes = shared[shape]
-        elif refused_by_kubelet(workload.constraints, node):
+        if group.first.platform is not None and shapes:
+            outcomes = shared[shapes[0]]
+        elif refused_by_kubelet(workload.constraints, group.first):
             outcomes = refused
         else:
-            outcomes = tuple(_whatever_the_platform(image.otherwise) for image in looked)
-        found.append(NodeFinding(node, outcomes))
+            each = zip(*(shared[shape] for shape in shapes), strict=True) if shapes else ((),) * len(looked)
+            outcomes = tuple(map(_in_any_case, looked, each))
+        found.append(NodeFinding(group, outcomes))
     return tuple(found)
+
+
+def _in_any_case(image: Looked, outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome on a node whose platform is not known, from those on platforms that it may have (ADR 10). It may have
+    another one still, so that failing on all of these proves nothing."""
+    same = len({outcome.verdict for outcome in outcomes}) == 1
+    if same and outcomes[0].verdict != "fails":
+        return outcomes[0]
+    return _whatever_the_platform(image.otherwise)
 
 
 def _whatever_the_platform(otherwise: Outcome) -> Outcome:
@@ -235,19 +264,11 @@ def _remedy(workload: Workload, reason: Reason, nodes: Sequence[NodeFinding]) ->
     """What narrows a pod to the nodes on which it runs; empty where nothing does, or nothing is to be narrowed."""
     if reason not in ("partial", "mismatch") or workload.constraints.node_name:
         return ""
-    running = [finding.node for finding in nodes if finding.verdict == "runs"]
-    failing = [finding.node for finding in nodes if finding.verdict == "fails"]
+    running = [finding.nodes for finding in nodes if finding.verdict == "runs"]
+    failing = [finding.nodes for finding in nodes if finding.verdict == "fails"]
     narrowing = narrow(running, failing)
     if narrowing is None:
         return ""
     terms = workload.constraints.affinity.terms if workload.constraints.affinity else ()
     # Terms are ORed: what is added to one of several leaves the others as wide as they were.
     return f"{narrowing} in every term" if narrowing.requirements and len(terms) > 1 else str(narrowing)
-
-
-def _declared(shape: DeclaredNode) -> Node:
-    """A node shape of the settings as a node, named for what it is."""
-    platform = parse_platform(shape.platform)
-    labels = {OS_LABEL: platform.os, ARCH_LABEL: platform.architecture, **shape.labels}
-    taints = tuple(Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
-    return Node(f"declared {shape.platform}", platform, Runtime.parse(shape.runtime), labels, taints)

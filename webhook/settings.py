@@ -16,11 +16,13 @@ from pydantic_core import ErrorDetails
 from webhook.core.errors import MalformedSettings
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
 from webhook.settings_values import (
+    ONE_FORM,
     Bytes,
     Host,
     Labels,
     Network,
     NonEmpty,
+    Pattern,
     PlatformText,
     RealmText,
     RuntimeText,
@@ -38,11 +40,7 @@ NOT_YET: Final = frozenset(
         "binding",
         "events",
         "kinds",
-        "nodes.nodePools",
         "registries.shortNames",
-        "registries.credentials",
-        "registries.credentialProviders",
-        "cache.staleFor",
     }
 )
 """Keys that the design has and this version does not do anything with."""
@@ -132,6 +130,46 @@ class Realm(_Tree):
     realm: Annotated[RealmText, _key("The token service: a URL, of which origin and path count, or host[:port].")]
 
 
+class OwnCredential(_Tree):
+    """Credentials of podgate's own: `match`, `username` and `passwordFile`, or `dockerConfigFile` alone. Files are read
+    again when they change."""
+
+    docker_config_file: Annotated[
+        NonEmpty | None,
+        _key("A docker configuration (config.json, .dockerconfigjson); its credential helpers are not run."),
+    ] = None
+    match: Annotated[
+        Pattern | None,
+        _key(
+            "The images: host[:port][/path], by the rules for the keys of pull secrets: `*` within a label of the "
+            "host, a path as a prefix."
+        ),
+        ONE_FORM,
+    ] = Field(default=None, validate_default=True)
+    username: Annotated[NonEmpty | None, _key("The user's name."), ONE_FORM] = Field(
+        default=None, validate_default=True
+    )
+    password_file: Annotated[
+        NonEmpty | None, _key("A file with the password; a line break at its end does not count."), ONE_FORM
+    ] = Field(default=None, validate_default=True)
+    namespaces: Annotated[
+        tuple[NonEmpty, ...],
+        Field(description="Globs on the namespaces that they are lent to.", strict=False, min_length=1),
+    ]
+
+
+class CredentialProviders(_Tree):
+    """Credential provider plugins of the kubelet's kind, run by podgate itself. They get no environment but the `env`
+    of their entry, 5 s, and no token of a ServiceAccount (tokenAttributes is refused)."""
+
+    config: Annotated[NonEmpty, _key("A file with a CredentialProviderConfig (kubelet.config.k8s.io/v1).")]
+    bin_dir: Annotated[NonEmpty, _key("The folder that the plugins' programs are in.")]
+    namespaces: Annotated[
+        tuple[NonEmpty, ...],
+        Field(description="Globs on the namespaces that their credentials are lent to.", strict=False, min_length=1),
+    ]
+
+
 class Registries(_Tree):
     """How registries are reached, and which must not be."""
 
@@ -162,10 +200,15 @@ class Registries(_Tree):
         ),
     ] = ()
     credentials: Annotated[
-        tuple[dict[str, Any], ...], _list("Credentials of podgate's own, lent to the namespaces that each names.")
+        tuple[OwnCredential, ...],
+        _list(
+            "Credentials of podgate's own, lent to the namespaces that each names, and tried after the pull secrets. A "
+            "namespace that an entry does not name sees nothing of what it found."
+        ),
     ] = ()
     credential_providers: Annotated[
-        dict[str, Any] | None, _key("Credential provider plugins of the kubelet's kind.")
+        CredentialProviders | None,
+        _key("Credential provider plugins of the kubelet's kind, tried after `credentials`."),
     ] = None
     request_timeout: Annotated[
         Seconds, lasting("1ms", "5m"), _key("For one request, its redirects and the wait for its turn included.")
@@ -190,7 +233,9 @@ class Cache(_Tree):
         Field(alias="negativeTTL", description="How long a failure is remembered."),
     ] = 10.0
     stale_for: Annotated[
-        Seconds, lasting("0s", "720h"), _key("How long what is known stands in for a registry that is down.")
+        Seconds,
+        lasting("0s", "720h"),
+        _key("How long a tag's last meaning stands in for a registry that is down; 0s: never."),
     ] = 86400.0
 
 
@@ -284,7 +329,10 @@ def _parse(tree: Mapping[str, object], name: str, set_by: Mapping[str, str]) -> 
         return Settings.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise MalformedSettings(_problem(first), _where(name, _path(first["loc"]), set_by)) from None
+        location = first["loc"]
+        if first["type"] == "value_error":  # a default that is refused goes by the attribute's name
+            location = tuple(to_camel(part) if isinstance(part, str) and "_" in part else part for part in location)
+        raise MalformedSettings(_problem(first), _where(name, _path(location), set_by)) from None
 
 
 _PROBLEMS: Final[Mapping[str, str]] = {
@@ -295,6 +343,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
+    "too_short": "must not be empty",
     "dict_type": "must be a mapping of keys",
     "mapping_type": "must be a mapping of keys",
     "model_type": "must be a mapping of keys",

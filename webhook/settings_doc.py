@@ -73,8 +73,9 @@ def _fields(model: type[BaseModel], above: str) -> Iterator[tuple[str, FieldInfo
 
 
 def _inner(annotation: object) -> tuple[type[BaseModel] | None, str]:
-    """The tree that a key holds, itself or in a list."""
-    for each, suffix in ((annotation, ""), *((item, "[]") for item in get_args(annotation))):
+    """The tree that a key holds, itself or in a list, or that it may hold."""
+    below = "[]" if get_origin(annotation) is tuple else ""
+    for each, suffix in ((annotation, ""), *((item, below) for item in get_args(annotation))):
         if isinstance(each, type) and issubclass(each, BaseModel):
             return each, suffix
     return None, ""

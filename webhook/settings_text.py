@@ -106,7 +106,8 @@ def _members(annotation: object) -> tuple[object, ...]:
 
 
 def _is_collection(annotation: object) -> bool:
-    return get_origin(annotation) in (tuple, dict, Mapping)
+    is_tree = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return is_tree or get_origin(annotation) in (tuple, dict, Mapping)
 
 
 def _typed(text: str, annotation: object) -> object:

@@ -11,10 +11,11 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from webhook.core.errors import MalformedInput
 from webhook.core.goduration import parse_duration
+from webhook.core.keyring import is_pattern
 from webhook.core.platform import parse_platform
 
 _MULTIPLES: Final = {
@@ -85,6 +86,24 @@ def _realm(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    bare = value.removeprefix("https://").removeprefix("http://")
+    if not bare or bare.startswith("/") or not is_pattern(bare):
+        raise ValueError("must be host[:port][/path], such as *.reg.example/team")
+    return value
+
+
+def _one_form(value: str | None, info: ValidationInfo) -> str | None:
+    """Credentials are a file of docker's, or a pattern, a user and a password: neither both nor half of one."""
+    if "docker_config_file" not in info.data:
+        return value  # that key is wrong already
+    if info.data["docker_config_file"] is not None and value is not None:
+        raise ValueError("does not go with dockerConfigFile")
+    if info.data["docker_config_file"] is None and value is None:
+        raise ValueError("is missing (or dockerConfigFile instead)")
+    return value
+
+
 Measure = Literal["duration", "size", "number"]
 
 
@@ -134,5 +153,8 @@ PlatformText = Annotated[str, AfterValidator(_platform)]
 RuntimeText = Annotated[str, AfterValidator(_runtime)]
 Host = Annotated[str, AfterValidator(_host)]
 RealmText = Annotated[str, AfterValidator(_realm)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
+ONE_FORM: Final = AfterValidator(_one_form)
+"""For the keys of one of two forms; the other form's key stands before them."""

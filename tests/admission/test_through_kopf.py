@@ -30,7 +30,6 @@ from webhook.app.serve import Observers
 from webhook.cluster.connection import Connection, open_connection
 from webhook.cluster.live import LiveCluster
 from webhook.core.errors import CannotServe, ClusterUnavailable
-from webhook.core.keyring import Keyring
 from webhook.registry.resolver import RegistryImages
 from webhook.service import Judge
 from webhook.settings import parse_settings
@@ -138,7 +137,7 @@ async def judging(api: ApiServer, folder: Path) -> AsyncIterator[Reviewer]:
         try:
             await cluster.start(watch=True)
             await cluster.wait_listed()
-            async with RegistryImages(registry_options(settings, Keyring())) as found:
+            async with RegistryImages(registry_options(settings, ())) as found:
                 yield Reviewer(Judge(settings, found, cluster), Observers(()))
         finally:
             await cluster.close()

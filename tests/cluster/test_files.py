@@ -290,3 +290,18 @@ def test_a_live_cluster_loads_none_of_the_generated_models() -> None:
     modules = loaded("webhook.cluster.live", "kubernetes")
     assert "kubernetes.aio.client.api_client" in modules
     assert [each for each in modules if ".models." in each or ".api." in each] == []
+
+
+def test_node_pools_count_and_the_later_of_one_name() -> None:
+    def pool(name: str, arch: str) -> dict[str, Any]:
+        demand = {"key": "kubernetes.io/arch", "operator": "In", "values": [arch]}
+        spec = {"template": {"spec": {"requirements": [demand]}}}
+        return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": name}, "spec": spec}
+
+    beneath = FileCluster.from_documents([pool("a", "amd64"), pool("b", "amd64")])
+    cluster = FileCluster.from_documents([pool("b", "s390x"), pool("b", "arm64")], before=beneath)
+    found = [(each.name, each.requirements["kubernetes.io/arch"].only) for each in cluster.node_pools()]
+    assert found == [("a", "amd64"), ("b", "arm64")]
+    assert not cluster.add({**pool("c", "arm64"), "apiVersion": "karpenter.azure.com/v1"})
+    with pytest.raises(MalformedObject, match=r"spec\.template"):
+        cluster.add({**pool("c", "arm64"), "spec": {}})

@@ -18,6 +18,7 @@ from webhook.core.decision import (
     reason_for,
     under,
 )
+from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import fails, runs, uncertain
 from webhook.core.scheduling import Node
 from webhook.core.workload import PodConstraints, Workload
@@ -65,7 +66,7 @@ def test_the_table_has_every_row():
     ],
 )
 def test_a_node_fails_if_any_image_fails_there(outcomes, verdict):
-    assert NodeFinding(Node("n", None), outcomes).verdict == verdict
+    assert NodeFinding(NodeGroup.of((Node("n", None),)), outcomes).verdict == verdict
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.errors import ErrorCode
+from webhook.core.grouping import NodeGroup
 from webhook.core.message import (
     WARNING_LIMIT,
     WARNINGS_LIMIT,
@@ -55,7 +56,8 @@ def image(
 
 
 def on(node: str | None, platform: str | None, *outcomes: Outcome) -> NodeFinding:
-    return NodeFinding(Node(node, parse_platform(platform) if platform else None), outcomes)
+    its = Node(node, parse_platform(platform) if platform else None)
+    return NodeFinding(NodeGroup.of((its,)), outcomes)
 
 
 AMD = image("reg.example/shop/web:1.4", "linux/amd64")
@@ -695,6 +697,9 @@ IMAGES = st.builds(
     role=st.sampled_from(get_args(ContainerRole)),
 )
 PLATFORMS = st.none() | st.builds(Platform, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+GROUPS = st.lists(st.builds(Node, HOSTILE, PLATFORMS), min_size=1, max_size=5).map(NodeGroup.of) | st.builds(
+    Node, st.none(), PLATFORMS
+).map(lambda one: NodeGroup.of((one,)))
 CONSTRAINTS = st.builds(
     PodConstraints,
     node_name=HOSTILE,
@@ -707,9 +712,7 @@ CONSTRAINTS = st.builds(
 def facts(draw: st.DrawFn) -> Facts:
     images = tuple(draw(st.lists(IMAGES, max_size=12)))
     outcomes = st.tuples(*[OUTCOMES] * len(images))
-    nodes = draw(
-        st.lists(st.builds(NodeFinding, st.builds(Node, st.none() | HOSTILE, PLATFORMS), outcomes), max_size=6)
-    )
+    nodes = draw(st.lists(st.builds(NodeFinding, GROUPS, outcomes), max_size=6))
     workload = Workload("v1", "Pod", draw(HOSTILE), draw(HOSTILE), "", (), draw(CONSTRAINTS))
     reason = draw(st.sampled_from(get_args(Reason)))
     told = Facts(workload, reason, images, tuple(nodes), draw(HOSTILE))

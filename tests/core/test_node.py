@@ -2,8 +2,9 @@
 
 import pytest
 
-from webhook.core.node import node_platform
-from webhook.core.platform import Platform
+from webhook.core.node import EMULATES, emulated_platforms, node_platform
+from webhook.core.node_selector import valid_label_key, valid_label_value
+from webhook.core.platform import Platform, format_platform
 
 
 def info(os: str = "", architecture: str = "", kernel: str = "") -> dict[str, str]:
@@ -48,3 +49,29 @@ LABELS = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"}
 )
 def test_node_platform(node_info, labels, platform):
     assert node_platform(node_info, labels) == platform
+
+
+@pytest.mark.parametrize(
+    ("label", "annotation", "platforms"),
+    [
+        ("", "linux/amd64,linux/arm/v7", ["linux/amd64", "linux/arm/v7"]),
+        ("", " linux/s390x , linux/x86_64", ["linux/s390x", "linux/amd64"]),
+        ("linux-amd64_linux-arm-v7", "", ["linux/amd64", "linux/arm/v7"]),
+        ("linux/amd64,linux/s390x", "", ["linux/amd64", "linux/s390x"]),  # in settings, where no API server looks
+        ("linux-riscv64", "linux/amd64,linux/riscv64", ["linux/amd64", "linux/riscv64"]),
+        ("true", "yes,/,linux/amd64/v2/v3,,linux/ppc64le", ["linux/ppc64le"]),
+        ("", ",".join(f"linux/a{number}" for number in range(1000)), [f"linux/a{number}" for number in range(16)]),
+        ("", "", []),
+    ],
+)
+def test_what_a_node_emulates(label, annotation, platforms):
+    found = emulated_platforms({EMULATES: label}, {EMULATES: annotation})
+    assert list(map(format_platform, found)) == platforms
+
+
+def test_why_there_are_two_spellings():
+    """apimachinery pkg/util/validation, IsValidLabelValue: what the API server takes for a label's value."""
+    assert not valid_label_value("linux/amd64")
+    assert not valid_label_value("linux-amd64,linux-arm-v7")
+    assert valid_label_value("linux-amd64_linux-arm-v7")
+    assert valid_label_key(EMULATES)

@@ -1,13 +1,14 @@
 """Runtimes: what a node says of its own, and which index entry follows from that."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from webhook.core import platform as p
 from webhook.core.manifest import OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.platform import Platform, format_platform, parse_platform
-from webhook.core.runtime import Runtime, crio_node
+from webhook.core.runtime import Runtime, crio_node, isolation_of
 from webhook.core.selection import takes
 
 
@@ -149,3 +150,51 @@ def test_every_reading_has_a_way():
         assert "unknown" not in {reading.selection for reading in Runtime.parse(text).readings()}
     known = Runtime.parse("containerd://2.1.4")
     assert known.readings() == (known,)
+
+
+@pytest.mark.parametrize(
+    ("handler", "isolation"),
+    [
+        ("runhcs-wcow-hypervisor", "hyperv"),
+        ("runhcs-wcow-hypervisor-17763", "hyperv"),
+        ("Windows-HyperV", "hyperv"),
+        ("hyper-v", "hyperv"),
+        ("runhcs-wcow-process", "process"),
+        ("docker", "process"),
+        ("", "process"),
+        (None, "unknown"),
+    ],
+)
+def test_isolation_by_the_handler(handler, isolation):
+    assert isolation_of(handler) == isolation
+
+
+@pytest.mark.parametrize(
+    "runtime", ["containerd://1.7.27", "containerd://2.0.5", "containerd://2.1.4", "docker://28.1.0"]
+)
+@pytest.mark.parametrize(
+    ("host", "image", "process", "hyperv"),
+    [
+        ("10.0.20348", "10.0.20348.2227", True, True),
+        ("10.0.20348", "10.0.17763.5", False, True),
+        ("10.0.20348", "10.0.14393", False, True),
+        ("10.0.20348", "10.0.26100", False, False),
+        ("10.0.17763", "10.0.17763", True, True),
+        ("10.0.17763", "10.0.14393", False, True),
+        ("10.0.17763", "10.0.20348", False, False),
+        ("10.0.26100", "10.0.20348", True, True),
+        ("10.0.26100", "10.0.17763", False, True),
+    ],
+)
+def test_hyper_v_takes_older_builds(runtime, host, image, process, hyperv):
+    node, entry, plain = f"windows/amd64:{host}", f"windows/amd64:{image}", Runtime.parse(runtime)
+    assert taken(node, entry, plain) is process
+    assert taken(node, entry, replace(plain, isolation="hyperv")) is hyperv
+    assert taken(node.replace("amd64", "arm64"), entry, replace(plain, isolation="hyperv")) is False
+
+
+def test_an_isolation_that_is_not_known_is_read_either_way():
+    unknown = replace(Runtime.parse("containerd://2.1.4"), isolation="unknown")
+    assert [reading.isolation for reading in unknown.readings()] == ["process", "hyperv"]
+    assert len(replace(Runtime(), isolation="unknown").readings()) == 2 * len(Runtime().readings())
+    assert {reading.isolation for reading in replace(Runtime(), isolation="hyperv").readings()} == {"hyperv"}

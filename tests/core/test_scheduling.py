@@ -6,6 +6,7 @@ import pytest
 
 from webhook.core.candidates import candidates, demanded_platforms, merge_runtime_class, refused_by_kubelet
 from webhook.core.errors import MalformedObject
+from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
 from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
@@ -554,7 +555,10 @@ OLD = node("old", "windows/amd64", **{"node.kubernetes.io/windows-build": "10.0.
     ],
 )
 def test_narrowing(running, failing, advice):
-    assert str(narrow(running, failing)) == advice
+    kept, shut_out = ([NodeGroup.of((one,)) for one in side] for side in (running, failing))
+    assert str(narrow(kept, shut_out)) == advice
+    together = [[NodeGroup.of(side)] if side else [] for side in (running, failing)]
+    assert str(narrow(*together)) == advice
 
 
 NODE: dict[str, Any] = {

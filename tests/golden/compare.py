@@ -60,6 +60,7 @@ COMPARED: dict[str, dict[str, Callable[[Any], Any]]] = {
     "platforms": dict.fromkeys(
         ("only", "exact", "ordered", "crio", "only_os", "node_normalized", "image_normalized"), top
     ),
+    "proxy": {"proxies": top},
     "select": dict.fromkeys(("containerd_only", "containerd_transfer", "crio"), by_class),
     "scheduler": {
         "node_name": top,

@@ -130,6 +130,22 @@ def test_runtimes_that_nodes_name_do_not_grow_without_bound():
     assert value(metrics, "podgate_nodes", platform="other", runtime="other") == 20
 
 
+def test_the_state_of_circuit_breakers():
+    metrics = Metrics()
+    for state, number in (("open", 2), ("half-open", 1), ("closed", 0)):
+        metrics.breaker_moved("reg.example", state)
+        assert value(metrics, "podgate_breaker_state", host="reg.example") == number
+
+
+def test_circuit_breakers_of_more_hosts_than_there_are_labels_for_are_not_shown():
+    """Anybody who may create a pod can name a host that is down."""
+    metrics = Metrics()
+    for number in range(300):
+        metrics.breaker_moved(f"reg-{number}.example", "open")
+    shown = [labels for name, labels in samples(metrics) if name == "podgate_breaker_state"]
+    assert len(shown) == 100
+
+
 def test_the_certificates_end():
     metrics = Metrics()
     metrics.show_certificate(1.8e9)
@@ -175,6 +191,8 @@ def test_no_series_beside_those_that_are_documented():
     metrics.decided(observation("warn", "short-name"))
     metrics.requested("reg.example", "GET", "200", 0.1)
     metrics.looked_up("content", "miss")
+    metrics.breaker_moved("reg.example", "open")
+    metrics.provider_ran("ecr", "ok")
     metrics.show_nodes(nodes(("linux/amd64", "containerd://2.1.4")), shape)
     names = {re.sub(r"_(bucket|count|sum)$", "", name) for name, _ in samples(metrics)}
     assert names == set(documented())

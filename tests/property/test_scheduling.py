@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.core.candidates import candidates, demanded_platforms
-from webhook.core.narrowing import narrow
+from webhook.core import grouping
+from webhook.core.candidates import Admission, candidates, demanded_platforms
+from webhook.core.grouping import WIDE, NodeGroup, NodeIndex
+from webhook.core.narrowing import Narrowing, narrow
 from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
 from webhook.core.platform import Platform
 from webhook.core.scheduling import Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
@@ -119,10 +121,29 @@ def test_candidates_are_some_of_the_nodes_and_tolerating_more_loses_none(pod, gi
     assert all(pod.node_name in ("", one.name) for one in found)
 
 
+@given(pods, st.lists(nodes, max_size=8), st.booleans(), st.sampled_from([0, 2, WIDE]))
+def test_groups_hold_the_candidates_and_what_decides_is_the_same_in_each(pod, given_nodes, daemon_set, wide):
+    """design: "Nodes are grouped by what constraints can see (platform, runtime, relevant labels, taints)"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "WIDE", wide)  # so that few nodes have both kinds of labels
+        groups = NodeIndex(given_nodes).candidates(Admission(pod, daemon_set=daemon_set))
+    placed = sorted((pair for group in groups for pair in group.placed()), key=lambda pair: pair[0])
+    found = candidates(pod, given_nodes, daemon_set=daemon_set)
+    assert [id(node) for _, node in placed] == [id(node) for node in found]
+    assert all(given_nodes[place] is node for place, node in placed)
+    for group in groups:
+        assert len({(node.platform, node.taints) for node in group}) == 1
+
+
+def narrowing(running: list[Node], failing: list[Node]) -> Narrowing | None:
+    """Advice, with each node a group of its own."""
+    return narrow(*([NodeGroup.of((one,)) for one in side] for side in (running, failing)))
+
+
 @given(st.lists(nodes, max_size=4), st.lists(nodes, max_size=4))
 def test_narrowing_keeps_what_runs_and_nothing_that_fails(running, failing):
     """design: `partial` comes "with the nodeSelector or affinity that would narrow it"."""
-    advice = narrow(running, failing)
+    advice = narrowing(running, failing)
     if advice is None:
         return
     affinity = NodeSelector((NodeSelectorTerm(advice.requirements),)) if advice.requirements else None
@@ -138,7 +159,7 @@ def test_an_architecture_that_separates_is_advised(running, failing):
     kept = {one.labels.get("kubernetes.io/arch") for one in running}
     if None in kept or kept & {one.labels.get("kubernetes.io/arch") for one in failing}:
         return
-    assert "kubernetes.io/arch" in str(narrow(running, failing))
+    assert "kubernetes.io/arch" in str(narrowing(running, failing))
 
 
 @given(pods)
@@ -146,7 +167,7 @@ def test_stand_ins_are_what_the_pod_demands(pod):
     """design: "the platforms that the pod's own constraints demand stand in for nodes"."""
     told = ("kubernetes.io/os", "kubernetes.io/arch")
     about = [
-        NodeSelectorTerm(tuple(one for one in term if one.key in told))
+        NodeSelectorTerm(tuple(one for one in term.expressions if one.key in told))
         for term in RequiredNodes(pod.node_selector, pod.affinity).usable_terms()
     ]
     for stand_in in demanded_platforms(pod):

@@ -1,5 +1,6 @@
 """What the tests of the registry client have in common."""
 
+import asyncio
 import base64
 import json
 import ssl
@@ -37,6 +38,9 @@ class Setting:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = Clock()
+        self.pauses: list[float] = []
+        self._over = asyncio.Event()
+        self._over.set()
         self.states: list[tuple[str, str]] = []
         self.requests: list[tuple[str, str, str]] = []
         self.lookups: list[tuple[str, str]] = []
@@ -50,10 +54,22 @@ class Setting:
         directory.mkdir(exist_ok=True)
         (directory / "hosts.toml").write_text("\n".join(lines) if text is None else text)
 
+    async def sleep(self, seconds: float) -> None:
+        """Takes no time, but the clock goes on."""
+        self.pauses.append(seconds)
+        self.clock.now += seconds
+        await self._over.wait()
+
+    def until(self, over: asyncio.Event) -> None:
+        """Sleep lasts until then."""
+        self._over = over
+
     def images(self, **options: object) -> RegistryImages:
         hooks = Hooks(
             clock=self.clock,
             wall=self.clock,
+            sleep=self.sleep,
+            jitter=lambda: 1.0,
             on_breaker=lambda host, state: self.states.append((host, state)),
             on_request=lambda host, method, code, _: self.requests.append((host, method, code)),
             on_cache=lambda cache, result: self.lookups.append((cache, result)),

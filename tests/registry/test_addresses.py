@@ -150,3 +150,47 @@ async def test_allowed_hosts_count_for_redirects_and_realms(setting: Setting, re
         error = await blocked(setting, "reg.example", allowed_hosts=("reg.example", "127.0.0.*"))
         assert error.code == "unauthorized"
         assert elsewhere.asked("/token")
+
+
+@pytest.mark.parametrize("named", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("asked", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "127.1", "0x7f000001"])
+async def test_the_api_server_is_not_asked_whatever_is_allowed(
+    setting: Setting, registry: Registry, named: str, asked: str
+):
+    """Design, 6: `refused ... the API server's own address`: that address with its port, by whatever name."""
+    port = int(registry.address.rpartition(":")[2])
+    setting.serve("reg.example", text=f'server = "http://{asked}:{port}"\n')
+    error = await blocked(setting, "reg.example", reserved=((named, port),))
+    assert error.code == "blocked-address"
+    assert registry.log == []
+
+
+async def test_another_port_of_the_api_servers_address_is_another_server(setting: Setting, registry: Registry):
+    registry.push("team/app", build.single("linux/amd64"), "1")
+    images = setting.images(reserved=(("127.0.0.1", 6443), ("api.invalid", int(registry.address.rpartition(":")[2]))))
+    assert (await images.resolve(TAGGED, access())).root.body
+
+
+async def test_a_redirect_or_realm_to_the_api_server_is_not_followed(setting: Setting, registry: Registry):
+    with Registry() as api:
+        reserved = (("127.0.0.1", int(api.address.rpartition(":")[2])),)
+        registry.faults = [Fault(redirect=f"{api.url}/api/v1/secrets")]
+        assert (await blocked(setting, "reg.example", reserved=reserved)).code == "blocked-address"
+        registry.faults = []
+        registry.auth = Auth(realm=f"{api.url}/token")
+        assert (await blocked(setting, "reg.example", reserved=reserved)).code == "blocked-address"
+        assert api.log == []
+
+
+async def test_a_name_that_means_something_else_at_the_second_look_changes_nothing(
+    setting: Setting, registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """DNS rebinding: what is connected to is the address that was checked, so there is no second look."""
+    port = int(registry.address.rpartition(":")[2])
+    answers = iter([["127.0.0.9"], ["127.0.0.1"]])
+    monkeypatch.setattr("webhook.registry.names._resolved", lambda *_: next(answers))
+    setting.serve("reg.example", text=f'server = "http://rebound.example:{port}"\n')
+    policy = AddressPolicy(allowed=(ip_network("127.0.0.9/32"),))
+    error = await blocked(setting, "reg.example", addresses=policy)
+    assert error.code in ("unavailable", "blocked-address")
+    assert registry.log == []

@@ -135,18 +135,18 @@ async def test_what_another_credential_saw_is_not_known(images: RegistryImages, 
     assert first(await judged(images, PINNED, secrets=eve)) == "fails config-mismatch"
     assert first(await judged(images, PINNED, secrets=ann)) == "uncertain config-contradicted"
     pinned = reference(PINNED)
-    assert images.known_lists(pinned, pinned.digest, eve) == ()
-    assert images.known_lists(pinned, pinned.digest, ANYBODY) == ()
+    assert await images.known_lists(pinned, pinned.digest, eve) == ()
+    assert await images.known_lists(pinned, pinned.digest, ANYBODY) == ()
     # who has both credentials has seen what either has
-    assert len(images.known_lists(pinned, pinned.digest, access("eve:MARKED-2", "ann:MARKED-1"))) == 1
+    assert len(await images.known_lists(pinned, pinned.digest, access("eve:MARKED-2", "ann:MARKED-1"))) == 1
 
 
 async def test_what_everybody_is_shown_is_known_to_all_once(images: RegistryImages, listed: Image):
     ann = access("ann:MARKED-1")
     await images.resolve(TAGGED, ann)
     pinned = reference(PINNED)
-    assert [one.digest for one in images.known_lists(pinned, pinned.digest, ANYBODY)] == [listed.digest]
-    assert [one.digest for one in images.known_lists(pinned, pinned.digest, ann)] == [listed.digest]
+    assert [one.digest for one in await images.known_lists(pinned, pinned.digest, ANYBODY)] == [listed.digest]
+    assert [one.digest for one in await images.known_lists(pinned, pinned.digest, ann)] == [listed.digest]
 
 
 async def test_a_list_is_known_as_long_as_it_is_in_the_cache(setting: Setting, registry: Registry, listed: Image):
@@ -168,7 +168,9 @@ async def test_of_many_lists_the_newest_count(images: RegistryImages, registry: 
         registry.push("team/app", Image(root), f"v{number}")
         await images.resolve(reference(f"reg.example/team/app:v{number}"), ANYBODY)
     pinned = reference(PINNED)
-    numbers = [json.loads(one.body)["annotations"]["n"] for one in images.known_lists(pinned, pinned.digest, ANYBODY)]
+    numbers = [
+        json.loads(one.body)["annotations"]["n"] for one in await images.known_lists(pinned, pinned.digest, ANYBODY)
+    ]
     assert numbers == [str(number) for number in range(29, 13, -1)]
 
 

@@ -12,6 +12,7 @@ from tests.support.registry import Auth, Fault, Registry
 from webhook.core.errors import BadCredentials, RegistryError
 from webhook.core.keyring import Keyring, PullSecret
 from webhook.ports import Access
+from webhook.registry.own import Lent
 from webhook.registry.resolver import RegistryImages
 
 TAGGED = reference("reg.example/team/app:1")
@@ -217,7 +218,7 @@ async def test_a_rate_limit_ends_the_round_of_credentials(private: Registry, ima
 
 async def test_the_processes_own_credentials_come_last(private: Registry, setting: Setting):
     config = secret({"reg.example": "bob:bob-word"}).data
-    images = setting.images(own=Keyring.from_docker_config(config, "config.json"))
+    images = setting.images(own=(Lent(Keyring.from_docker_config(config, "config.json")),))
     assert (await images.resolve(TAGGED, ANYBODY)).root.body
     assert (await images.resolve(OTHER, access("eve:eve-word"))).root.body
     assert [asked.authorization for asked in private.asked("/token")] == [

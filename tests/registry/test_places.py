@@ -239,7 +239,7 @@ async def test_a_client_certificate_stays_at_home(setting: Setting, certificates
         )
         served.faults = [Fault(redirect=f"{bucket.url}/x")]
         assert (await failure(setting.images())).code in {"tls", "unavailable"}
-        assert len(served.log) == 1
+        assert len(served.log) == 3  # the bucket breaks off the handshake: that may pass, and is tried again
         assert bucket.log == []
 
 

@@ -14,6 +14,7 @@ from tests.support.registry import Auth, Fault, Registry
 from webhook.core.errors import BadCredentials, RegistryError
 from webhook.core.keyring import Keyring, PullSecret
 from webhook.ports import Access
+from webhook.registry.own import Lent
 
 TAGGED = reference("reg.example/team/app:1")
 WORD = "PASSWORD-MARKED"  # and tokens of the test's registry are marked as well
@@ -67,7 +68,7 @@ async def test_marked_secrets_come_out_nowhere(setting: Setting, registry: Regis
     registry.push("team/app", build.single("linux/amd64"), "1")
     registry.auth = Auth(scheme, {"ann": WORD})
     setting.serve("reg.example", text=f'server = "{registry.url}"\n[header]\nx-key = "{HEADER}"\n')
-    own = Keyring.from_docker_config(secret({"reg.example": f"bob:{WORD}"}).data, "config.json")
+    own = (Lent(Keyring.from_docker_config(secret({"reg.example": f"bob:{WORD}"}).data, "config.json")),)
     said: list[str] = []
     with Registry() as other:
         registry.faults = faults(other)[number]

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses")
+PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools")
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "": (
@@ -50,6 +50,7 @@ class ApiServer:
         self.url = ""
         self.token = ""
         self.forbidden: set[str] = set()  # "list nodes", "get secrets"
+        self.absent = {"nodepools"}  # APIs that are not served
         self.requests: list[str] = []  # "list nodes", "watch nodes 12", "get secrets team/a"
         self.faults: dict[str, list[Fault]] = {}  # by "list nodes" and so on, in turn
         self.gate = asyncio.Event()  # closed: answers wait
@@ -125,6 +126,8 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         plural, namespace, name = (request.match_info.get(key, "") for key in ("plural", "namespace", "name"))
+        if plural in self.absent:
+            return _status(404, "the server could not find the requested resource")
         watch = request.query.get("watch") == "1"
         verb = "get" if name else "watch" if watch else "list"
         self.requests.append(
@@ -252,6 +255,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     for path in ("/api", "/api/v1", "/apis", "/apis/{group}/v1"):
         app.router.add_get(path, server.discover)
     app.router.add_get("/api/v1/{plural}", server.handle)
+    app.router.add_get("/apis/{group}/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

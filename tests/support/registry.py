@@ -33,6 +33,7 @@ class Asked:
     query: dict[str, list[str]]
     headers: dict[str, str]
     at: float
+    form: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def authorization(self) -> str:
@@ -50,7 +51,8 @@ class Answer:
 
 @dataclass
 class Fault:
-    """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization.
+    """What happens to requests whose path fits the glob `at`, and which have or have not an Authorization. `method`:
+    only to requests by it.
 
     `times`: to so many of them. Of the rest each field changes one thing about the answer; `raw` is sent as it stands.
     `echo`: the body is what the request's headers were, and what its Authorization says when decoded.
@@ -58,6 +60,7 @@ class Fault:
 
     at: str = "*"
     authorized: bool | None = None
+    method: str | None = None
     times: int | None = None
     delay: float = 0.0
     status: int | None = None
@@ -76,12 +79,14 @@ class Fault:
 
     def fits(self, asked: Asked) -> bool:
         wanted = self.authorized is None or self.authorized == bool(asked.authorization)
+        wanted = wanted and self.method in (None, asked.method)
         return self.times != 0 and wanted and fnmatchcase(asked.path, self.at)
 
 
 @dataclass
 class Auth:
     """Who may come in. `scheme`: basic or bearer. `users`: passwords. `challenge`: header lines instead of the usual.
+    `refresh`: users by identity token.
 
     `token`: fields of the token answer that are laid over the usual ones, None removes one. `may_see`: users by
     repository, where not all. `public`: repositories that need no user: without any Authorization where `open`, else
@@ -90,6 +95,7 @@ class Auth:
 
     scheme: str = "bearer"
     users: dict[str, str] = field(default_factory=dict)
+    refresh: dict[str, str] = field(default_factory=dict)
     challenge: list[str] | None = None
     token: dict[str, object] = field(default_factory=dict)
     may_see: dict[str, list[str]] = field(default_factory=dict)
@@ -211,7 +217,8 @@ class Registry:
         if fault.endless or fault.bomb:
             await self._flood(writer, fault, answer)
             return False
-        await self._write(writer, b"".join(_encode(answer, chunked=fault.chunked)))
+        head_only = asked.method == "HEAD"
+        await self._write(writer, b"".join(_encode(answer, chunked=fault.chunked, head_only=head_only)))
         return fault.truncate is None
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
@@ -279,11 +286,14 @@ class Registry:
     def _token(self, auth: Auth, asked: Asked) -> Answer:
         scheme, _, proof = asked.authorization.partition(" ")
         user = _user(auth, proof) if scheme == "Basic" else None
-        if scheme and user is None:
+        if asked.method == "POST":
+            user = _user_of_form(auth, {name: values[0] for name, values in asked.form.items()})
+        if user is None and (scheme or asked.method == "POST"):
             return _error(401)
         text = f"token-{len(self.tokens)}-{user or 'nobody'}-MARKED"
-        self.tokens[text] = (user, set(asked.query.get("scope", [])))
-        value: dict[str, object] = {"token": text, "expires_in": 300, **auth.token}
+        self.tokens[text] = (user, set(asked.query.get("scope", [])) | set(asked.form.get("scope", [""])[0].split()))
+        name = "access_token" if asked.method == "POST" else "token"
+        value: dict[str, object] = {name: text, "expires_in": 300, **auth.token}
         body = json.dumps({name: item for name, item in value.items() if item is not None}).encode()
         return Answer(200, [("Content-Type", "application/json")], body)
 
@@ -291,7 +301,7 @@ class Registry:
 def _echo(asked: Asked) -> bytes:
     scheme, _, proof = asked.authorization.partition(" ")
     decoded = base64.b64decode(proof).decode() if scheme == "Basic" else ""
-    return json.dumps([asked.headers, decoded]).encode()
+    return json.dumps([asked.headers, decoded, asked.form]).encode() + urllib.parse.urlencode(asked.form, True).encode()
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:
@@ -306,8 +316,9 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     method, target, _ = first.split(" ", 2)
     path, _, query = target.partition("?")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(method, urllib.parse.unquote(path), urllib.parse.parse_qs(query), headers, time.monotonic())
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    form = urllib.parse.parse_qs(body.decode(), keep_blank_values=True)
+    return Asked(method, urllib.parse.unquote(path), urllib.parse.parse_qs(query), headers, time.monotonic(), form)
 
 
 def _with(fault: Fault, answer: Answer) -> Answer:
@@ -324,16 +335,19 @@ def _with(fault: Fault, answer: Answer) -> Answer:
     return Answer(status, headers, body)
 
 
-def _encode(answer: Answer, *, chunked: bool) -> Iterator[bytes]:
+def _encode(answer: Answer, *, chunked: bool, head_only: bool) -> Iterator[bytes]:
     named = {name.lower() for name, _ in answer.headers}
     if chunked:
         yield _head(answer.status, [*answer.headers, ("Transfer-Encoding", "chunked")])
+        if head_only:
+            return
         yield b"%x\r\n%s\r\n" % (len(answer.body), answer.body) if answer.body else b""
         yield b"0\r\n\r\n"
     else:
         length = [] if "content-length" in named else [("Content-Length", str(len(answer.body)))]
         yield _head(answer.status, [*answer.headers, *length])
-        yield answer.body
+        if not head_only:
+            yield answer.body
 
 
 def _head(status: int, headers: Headers) -> bytes:
@@ -344,6 +358,16 @@ def _head(status: int, headers: Headers) -> bytes:
 def _user(auth: Auth, proof: str) -> str | None:
     user, _, password = base64.b64decode(proof).decode().partition(":")
     return user if user in auth.users and auth.users[user] == password else None
+
+
+def _user_of_form(auth: Auth, form: dict[str, str]) -> str | None:
+    """OAuth2's grants, as distribution's specification has them (docs/content/spec/auth/oauth.md)."""
+    if not form.get("client_id") or "service" not in form:
+        return None
+    if form.get("grant_type") == "refresh_token":
+        return auth.refresh.get(form.get("refresh_token", ""))
+    user = form.get("username", "")
+    return user if form.get("grant_type") == "password" and auth.users.get(user) == form.get("password") else None
 
 
 def _error(status: int) -> Answer:

@@ -131,5 +131,5 @@ def _workload(request: ReviewRequest, obj: Mapping[str, Any]) -> Workload | None
 
 
 def _observation(judgement: Judgement, request: ReviewRequest, seconds: float) -> Observation:
-    whys = {outcome.why for node in judgement.nodes for outcome in node.outcomes if outcome.verdict == "uncertain"}
+    whys = {outcome.why for node in judgement.findings for outcome in node.outcomes if outcome.verdict == "uncertain"}
     return Observation(judgement, request.uid, request.dry_run, seconds, tuple(sorted(whys)))

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
-from webhook.app.parts import docker_config, registry_options
+from webhook.app.parts import docker_logins, own_credentials, registry_options
+from webhook.app.surroundings import in_environment
 from webhook.check import Reading, doubt_about, judge_all, parse_target, read_manifests, read_nodes, sort_out
 from webhook.cluster.files import FileCluster
 from webhook.observability import logs
+from webhook.registry.options import Hooks
 from webhook.registry.resolver import RegistryImages
 from webhook.report.document import Checked, check_document
-from webhook.report.lines import be_quiet, say
+from webhook.report.lines import deliver, say
 from webhook.report.table import print_table
 from webhook.service import Judge
 from webhook.settings import Settings, load_settings
@@ -45,27 +47,17 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     logging.getLogger("webhook.cluster").setLevel(logging.WARNING)  # a registry's faults are in the results, not these
     reading = read_manifests(request.files, recursive=request.recursive)
     checked = asyncio.run(_check(request, settings, reading, environment))
-    _print(request, checked, output)
+
+    def write(stream: TextIO) -> None:
+        if request.output == "json":
+            stream.write(json.dumps(check_document(checked), indent=2) + "\n")
+        else:
+            print_table(checked, stream)
+
+    deliver(output, write)  # that nobody reads them any more changes no exit code
     for line in (*reading.notes, *reading.problems):
         say(line)
     return _exit_code(request, reading, checked)
-
-
-def _print(request: CheckRequest, checked: Sequence[Checked], output: TextIO | None) -> None:
-    """Prints the results; that nobody reads them any more changes no exit code. Raises OSError where they are lost."""
-    if output is None:
-        return
-    try:
-        if request.output == "json":
-            output.write(json.dumps(check_document(checked), indent=2) + "\n")
-        else:
-            print_table(checked, output)
-        output.flush()
-    except BrokenPipeError:
-        be_quiet(output)
-    except OSError as error:  # the disk is full
-        be_quiet(output)
-        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _exit_code(request: CheckRequest, reading: Reading, checked: Sequence[Checked]) -> int:
@@ -79,16 +71,23 @@ async def _check(
     request: CheckRequest, settings: Settings, reading: Reading, environment: Mapping[str, str]
 ) -> list[Checked]:
     async with contextlib.AsyncExitStack() as stack:
-        cluster = await _cluster(request, reading, stack)
+        cluster, api_server = await _cluster(request, reading, stack)
         found = sort_out(reading, cluster, request.namespace or "default")
         # What an object is told must not depend on which other objects happened to be looked up before it.
-        options = replace(registry_options(settings, docker_config(environment)), lend_lists=False)
+        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say))
+        for source in own:
+            stack.push_async_callback(source.aclose)
+        options = in_environment(registry_options(settings, own), environment, api_server)
+        options = replace(options, lend_lists=False)
         images = await stack.enter_async_context(RegistryImages(options))
         return await judge_all(Judge(settings, images, cluster), found)
 
 
-async def _cluster(request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack) -> FileCluster:
-    """What stands in for a cluster: nodes of a file and of targets, else a real cluster, before it the documents."""
+async def _cluster(
+    request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack
+) -> tuple[FileCluster, str | None]:
+    """What stands in for a cluster: nodes of a file and of targets, else a real cluster, before it the documents. And
+    the URL of the API server that is asked, None where none is."""
     nodes = [parse_target(text) for text in request.targets]
     reading.notes += [doubt for target in nodes if (doubt := doubt_about(target))]
     if request.nodes:
@@ -96,16 +95,18 @@ async def _cluster(request: CheckRequest, reading: Reading, stack: contextlib.As
         if not from_file:
             reading.notes.append(f"{request.nodes}: no nodes in it")
         nodes += from_file
-    live = None
+    live, api_server = None, None
     if request.context or not (request.nodes or request.targets or reading.has_nodes):
         # Loaded only here: a check against files imports no Kubernetes client.
         from webhook.cluster.connection import connect  # noqa: PLC0415
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
-        live = LiveCluster(await connect(context=request.context), admitted=False)
+        connection = await connect(context=request.context)
+        api_server = connection.host
+        live = LiveCluster(connection, admitted=False)
         stack.push_async_callback(live.close)
         await live.start(watch=False)
     cluster = FileCluster(before=live, admitted=False)
     for node in nodes:
         cluster.add_node(node)
-    return cluster
+    return cluster, api_server

@@ -13,18 +13,18 @@ from typing import Any, TextIO
 from webhook.admission.certificate import Certificate
 from webhook.admission.review import Reviewer
 from webhook.admission.server import AdmissionServer
-from webhook.app.parts import docker_config, registry_options
+from webhook.app.parts import docker_logins, registry_options
 from webhook.app.serve import Observers, server_options
+from webhook.app.surroundings import in_environment
 from webhook.cluster.documents import load_documents
 from webhook.cluster.files import FileCluster
-from webhook.core.keyring import Keyring
 from webhook.demo import show
 from webhook.demo.certificates import serving_pair
 from webhook.demo.images import sample_repositories
 from webhook.demo.registry import DemoRegistry
 from webhook.observability import logs
 from webhook.registry.resolver import RegistryImages
-from webhook.report.lines import be_quiet
+from webhook.report.lines import be_quiet, say
 from webhook.service import Judge
 from webhook.settings import Settings, parse_settings
 
@@ -35,20 +35,26 @@ def run_demo(images: Sequence[str], *, keep: bool, environment: Mapping[str, str
     Raises BadCredentials where images are to be tried and the user's docker configuration cannot be read.
     """
     logs.set_up("error", "text")
-    own = docker_config(environment) if images else Keyring()
+    if not images:
+        environment = {}  # the samples' registry is on this machine, and needs nothing of it
     try:
-        return asyncio.run(_demo(images, own, output, keep=keep))
+        return asyncio.run(_demo(images, environment, output, keep=keep))
     except BrokenPipeError:  # whoever looked on has gone
         be_quiet(output)
         return 0
 
 
-async def _demo(images: Sequence[str], own: Keyring, output: TextIO, *, keep: bool) -> int:
+async def _demo(images: Sequence[str], environment: Mapping[str, str], output: TextIO, *, keep: bool) -> int:
+    own = (docker_logins(environment, say),)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podgate-demo-")))
         registry = await stack.enter_async_context(DemoRegistry(sample_repositories()))
         settings = _demo_settings(folder, registry.port)
-        client = await stack.enter_async_context(RegistryImages(registry_options(settings, own)))
+        for source in own:
+            stack.push_async_callback(source.aclose)
+        client = await stack.enter_async_context(
+            RegistryImages(in_environment(registry_options(settings, own), environment))
+        )
         samples = [(name, show.sample_text(name)) for name in show.sample_names()]
         texts = [show.nodes_text(), *(text for _, text in samples)]
         cluster = FileCluster.from_documents(obj for text in texts for obj in _objects(text))

@@ -1,18 +1,24 @@
 """What several commands build in the same way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
+from webhook.core.dockerconfig import DockerConfig, read_docker_config
 from webhook.core.errors import BadCredentials
-from webhook.core.keyring import Keyring
+from webhook.core.providerconfig import read_provider_config
 from webhook.registry.addresses import AddressPolicy
-from webhook.registry.options import RegistryOptions
-from webhook.settings import Settings
+from webhook.registry.files import DockerConfigFile, FileCredentials, PasswordFile
+from webhook.registry.helpers import DockerLogins
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.own import OwnCredentials
+from webhook.registry.providers import Plugins, PluginSettings
+from webhook.settings import OwnCredential, Settings
+from webhook.settings_text import read_settings_file
 
 
-def registry_options(settings: Settings, own: Keyring) -> RegistryOptions:
-    """What the registry client is told; `own` are the process's credentials, tried after a pod's pull secrets."""
+def registry_options(settings: Settings, own: Sequence[OwnCredentials]) -> RegistryOptions:
+    """What the registry client is told; `own` are podgate's own credentials, in the order in which they are tried."""
     registries = settings.registries
     return RegistryOptions(
         hosts_dir=Path(registries.hosts_dir) if registries.hosts_dir else None,
@@ -28,21 +34,50 @@ def registry_options(settings: Settings, own: Keyring) -> RegistryOptions:
         tag_ttl=settings.cache.tag_ttl,
         negative_ttl=settings.cache.negative_ttl,
         stale_for=settings.cache.stale_for,
-        own=own,
+        own=tuple(own),
     )
 
 
-def docker_config(environment: Mapping[str, str]) -> Keyring:
-    """The credentials of the user's docker configuration ($DOCKER_CONFIG, else ~/.docker); none where there is none.
+def own_credentials(settings: Settings, hooks: Hooks) -> tuple[FileCredentials | Plugins, ...]:
+    """Podgate's own credentials, as settings name them. To be closed.
 
-    Raises BadCredentials where it is there and cannot be read.
+    Raises BadCredentials for a file that cannot be used, MalformedSettings for plugins that cannot.
+    """
+    where = "registries.credentials"
+    entries = [_entry(entry, f"{where}[{number}]") for number, entry in enumerate(settings.registries.credentials)]
+    files = (FileCredentials(entries, hooks.clock),) if entries else ()
+    chosen = settings.registries.credential_providers
+    if chosen is None:
+        return files
+    providers = read_provider_config(read_settings_file(chosen.config), chosen.config)
+    plugins = PluginSettings(Path(chosen.bin_dir), providers, chosen.namespaces)
+    return (*files, Plugins(plugins, hooks, "registries.credentialProviders"))
+
+
+def _entry(entry: OwnCredential, where: str) -> PasswordFile | DockerConfigFile:
+    if entry.docker_config_file is not None:
+        return DockerConfigFile(Path(entry.docker_config_file), entry.namespaces, f"{where}.dockerConfigFile")
+    assert entry.match is not None  # settings have one form or the other
+    assert entry.username is not None
+    assert entry.password_file is not None
+    path = Path(entry.password_file)
+    return PasswordFile(path, entry.namespaces, f"{where}.passwordFile", entry.match, entry.username)
+
+
+def docker_logins(environment: Mapping[str, str], note: Callable[[str], None]) -> DockerLogins:
+    """The credentials of the user's docker configuration ($DOCKER_CONFIG, else ~/.docker); none where there is none.
+    To be closed. `note` is told what is wrong with a credential helper.
+
+    For the command line alone: a webhook would lend them to every namespace, and run programs for it. Raises
+    BadCredentials where the file is there and cannot be read.
     """
     home = environment.get("HOME", "")
     folder = environment.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
     path = Path(folder) / "config.json"
     try:
-        return Keyring.from_docker_config(path.read_bytes(), str(path)) if folder else Keyring()
+        config = read_docker_config(path.read_bytes(), str(path)) if folder else DockerConfig()
     except FileNotFoundError:
-        return Keyring()
+        config = DockerConfig()
     except OSError as error:
         raise BadCredentials(error.strerror or "cannot be read", str(path)) from error
+    return DockerLogins(config, str(path), environment, note)

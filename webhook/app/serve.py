@@ -11,9 +11,9 @@ from webhook.admission.certificate import Certificate
 from webhook.admission.lifecycle import Lifecycle, serve_directly
 from webhook.admission.review import Reviewer, Surroundings
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
-from webhook.app.parts import registry_options
+from webhook.app.parts import own_credentials, registry_options
+from webhook.app.surroundings import in_environment
 from webhook.cluster.watched import WatchedFile
-from webhook.core.keyring import Keyring
 from webhook.core.message import platform_text
 from webhook.observability import logs
 from webhook.observability.health import HealthServer
@@ -38,12 +38,12 @@ def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, s
     settings = load_settings(config, environment)
     logs.set_up(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve_to_the_end(settings, nodes))
+        runner.run(_serve_to_the_end(settings, nodes, environment))
 
 
-async def _serve_to_the_end(settings: Settings, nodes: str | None) -> None:
+async def _serve_to_the_end(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
     try:
-        await _serve(settings, nodes)
+        await _serve(settings, nodes, environment)
     finally:
         Lifecycle.ignore_signals()
 
@@ -57,7 +57,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-async def _serve(settings: Settings, nodes: str | None) -> None:
+async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         certificate = Certificate(settings.server.certificate_dir, metrics.show_certificate)
@@ -66,9 +66,14 @@ async def _serve(settings: Settings, nodes: str | None) -> None:
         server = AdmissionServer(server_options(settings), certificate.context, counting)
         lifecycle = Lifecycle(server, settings.server.shutdown_delay)
         lifecycle.own_signals()
-        images = await stack.enter_async_context(RegistryImages(registry_options(settings, Keyring()), hooks(metrics)))
+        own = own_credentials(settings, hooks(metrics))
+        for lender in own:
+            stack.push_async_callback(lender.aclose)
+        source = await _source(nodes, stack, with_node_pools=settings.nodes.node_pools)
+        api_server = source.connection.host if source.connection is not None else None
+        options = in_environment(registry_options(settings, own), environment, api_server)
+        images = await stack.enter_async_context(RegistryImages(options, hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
-        source = await _source(nodes, stack)
         surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
         observers = Observers((metrics, logs.DecisionLog()))
         reviewer = Reviewer(Judge(settings, images, source.cluster), observers, surroundings)
@@ -113,7 +118,7 @@ class _Source:
     connection: "Connection | None" = None
 
 
-async def _source(nodes: str | None, stack: contextlib.AsyncExitStack) -> _Source:
+async def _source(nodes: str | None, stack: contextlib.AsyncExitStack, *, with_node_pools: bool) -> _Source:
     if nodes is not None:
         watched = WatchedFile(nodes)
         watched.start()
@@ -123,7 +128,7 @@ async def _source(nodes: str | None, stack: contextlib.AsyncExitStack) -> _Sourc
     from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
     connection = await connect()
-    live = LiveCluster(connection)
+    live = LiveCluster(connection, with_node_pools=with_node_pools)
     stack.push_async_callback(live.close)
     await live.start(watch=True)
     return _Source(live, lambda: live.listed, connection)
@@ -162,7 +167,12 @@ def server_options(settings: Settings) -> ServerOptions:
 
 def hooks(metrics: Metrics) -> Hooks:
     """Lets the registry client be counted."""
-    return Hooks(on_request=metrics.requested, on_cache=metrics.looked_up)
+    return Hooks(
+        on_request=metrics.requested,
+        on_cache=metrics.looked_up,
+        on_program=metrics.provider_ran,
+        on_breaker=metrics.breaker_moved,
+    )
 
 
 async def show_nodes(metrics: Metrics, cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ from webhook.cluster.pulling import SecretSource, read_pull_secrets
 from webhook.cluster.state import Store
 from webhook.core.errors import MalformedObject
 from webhook.core.keyring import PullSecret
+from webhook.core.nodepools import NodePool, parse_node_pool
 from webhook.core.scheduling import Node, RuntimeClass, parse_node, parse_runtime_class
 from webhook.core.workload import PodConstraints
 
@@ -33,6 +34,10 @@ class FullCluster(SecretSource, Protocol):
         """A namespace's labels; None where it is not known."""
         ...
 
+    def node_pools(self) -> Sequence[NodePool]:
+        """All NodePools."""
+        ...
+
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass; None where it is not known."""
         ...
@@ -41,8 +46,8 @@ class FullCluster(SecretSource, Protocol):
 class FileCluster:
     """A `ports.Cluster` of given objects, optionally before a cluster that holds the rest.
 
-    Nodes, Namespaces, Secrets, ServiceAccounts and RuntimeClasses count; other kinds are passed over. Of two objects of
-    one kind and name the later counts, as if both had been applied.
+    Nodes, NodePools, Namespaces, Secrets, ServiceAccounts and RuntimeClasses count; other kinds are passed over. Of two
+    objects of one kind and name the later counts, as if both had been applied.
     """
 
     def __init__(self, *, before: FullCluster | None = None, admitted: bool = True) -> None:
@@ -54,6 +59,7 @@ class FileCluster:
         self._admitted = admitted
         self._nodes: Store[Node] = Store()
         self._merged: tuple[Sequence[Node], Sequence[Node], tuple[Node, ...]] = ((), (), ())
+        self._pools: dict[str, NodePool] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._secrets: dict[tuple[str, str], _Raw] = {}
         self._accounts: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -100,6 +106,8 @@ class FileCluster:
                 self._secrets[object_namespace(obj, namespace), object_name(obj)] = obj
             case ("v1", "ServiceAccount"):
                 self._accounts[object_namespace(obj, namespace), object_name(obj)] = service_account_secrets(obj)
+            case ("karpenter.sh/v1", "NodePool"):
+                self._pools[object_name(obj)] = parse_node_pool(obj)
             case ("node.k8s.io/v1", "RuntimeClass"):
                 self._runtime_classes[object_name(obj)] = parse_runtime_class(obj)
             case _:
@@ -122,6 +130,12 @@ class FileCluster:
             by_name = {str(node.name): node for node in (*beneath, *own)}
             self._merged = own, beneath, tuple(by_name[name] for name in sorted(by_name))
         return self._merged[2]
+
+    def node_pools(self) -> Sequence[NodePool]:
+        """The NodePools by name."""
+        beneath = self._before.node_pools() if self._before else ()
+        by_name = {**{pool.name: pool for pool in beneath}, **self._pools}
+        return tuple(by_name[name] for name in sorted(by_name))
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""

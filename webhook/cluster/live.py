@@ -15,6 +15,7 @@ from webhook.cluster.secrets import SecretReader
 from webhook.cluster.state import Store
 from webhook.core.errors import ClusterUnavailable
 from webhook.core.keyring import PullSecret
+from webhook.core.nodepools import NodePool, parse_node_pool
 from webhook.core.scheduling import Node, RuntimeClass, parse_node
 from webhook.core.workload import PodConstraints
 
@@ -29,19 +30,34 @@ NODES: Resource[Node] = Resource("nodes", "/api/v1/nodes", parse_node)
 NAMESPACES: Resource[Mapping[str, str]] = Resource("namespaces", "/api/v1/namespaces", _labels)
 
 
+NODE_POOLS: Resource[NodePool] = Resource(
+    "NodePools", "/apis/karpenter.sh/v1/nodepools", parse_node_pool, optional=True
+)
+
+
 class LiveCluster:
     """A `ports.Cluster` of an API server. Before `start` it holds nothing; it closes the connection that it is given.
 
     `admitted` False: pods are as somebody wrote them (check), so their ServiceAccounts count as for templates.
+    `with_node_pools` False: NodePools are not asked for.
     """
 
-    def __init__(self, connection: Connection, pace: Pace | None = None, *, admitted: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        pace: Pace | None = None,
+        *,
+        admitted: bool = True,
+        with_node_pools: bool = True,
+    ) -> None:
         self._connection = connection
         self._admitted = admitted
         self._nodes: Store[Node] = Store()
         self._namespaces: Store[Mapping[str, str]] = Store()
+        self._node_pools: Store[NodePool] = Store()
         self._node_reflector = Reflector(connection, NODES, self._nodes, pace)
         self._namespace_reflector = Reflector(connection, NAMESPACES, self._namespaces, pace)
+        self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
         self._secrets = SecretReader(connection)
         self._runtime_classes = RuntimeClassReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
@@ -49,19 +65,24 @@ class LiveCluster:
     async def start(self, *, watch: bool) -> None:
         """With `watch`, begin to follow the cluster, and return at once: readiness is `wait_listed`.
 
-        Without, list nodes and namespaces once. Raises ClusterUnavailable then, unless only namespaces cannot be listed
-        (a user of check may well lack the right): they count as unknown.
+        Without, list them once. Raises ClusterUnavailable then, unless only namespaces cannot be listed (a user of
+        check may well lack the right): they count as unknown. NodePools that are not there, or that may not be read,
+        are none.
         """
         if watch:
             create = asyncio.get_running_loop().create_task
             self._tasks.append(create(self._node_reflector.run(), name="watch nodes"))
             self._tasks.append(create(self._namespace_reflector.run(), name="watch namespaces"))
+            if self._pool_reflector:
+                self._tasks.append(create(self._pool_reflector.run(), name="watch NodePools"))
             return
-        nodes, namespaces = await asyncio.gather(
-            self._node_reflector.list_once(), self._namespace_reflector.list_once(), return_exceptions=True
-        )
-        if nodes is not None:
-            raise nodes
+        lists = [self._node_reflector.list_once(), self._namespace_reflector.list_once()]
+        if self._pool_reflector:
+            lists.append(self._pool_reflector.list_once())
+        nodes, namespaces, *pools = await asyncio.gather(*lists, return_exceptions=True)
+        for failed in (nodes, *pools):
+            if failed is not None:
+                raise failed
         if isinstance(namespaces, ClusterUnavailable):
             _log.warning("Labels of namespaces are not known: %s", namespaces)
         elif namespaces is not None:
@@ -69,13 +90,16 @@ class LiveCluster:
 
     @property
     def listed(self) -> bool:
-        """Whether the first lists of nodes and namespaces are complete; readiness."""
-        return self._node_reflector.listed and self._namespace_reflector.listed
+        """Whether the first lists are complete, and it is known whether there are NodePools; readiness."""
+        pools = self._pool_reflector is None or self._pool_reflector.listed
+        return self._node_reflector.listed and self._namespace_reflector.listed and pools
 
     async def wait_listed(self) -> None:
         """Wait for the first lists to be complete."""
         await self._node_reflector.wait_listed()
         await self._namespace_reflector.wait_listed()
+        if self._pool_reflector:
+            await self._pool_reflector.wait_listed()
 
     async def close(self) -> None:
         """Stop following, and close the connection."""
@@ -89,6 +113,10 @@ class LiveCluster:
     def nodes(self) -> Sequence[Node]:
         """All nodes known now, by name; the same object as long as nothing that decisions see has changed."""
         return self._nodes.values()
+
+    def node_pools(self) -> Sequence[NodePool]:
+        """All NodePools known now, by name."""
+        return self._node_pools.values()
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""

@@ -27,12 +27,13 @@ class Resource(Generic[T]):
     """What is watched, and what is kept of each object.
 
     `path` is the collection's (/api/v1/nodes), `noun` names it in messages. `reduce` may raise MalformedInput: then the
-    object is passed over.
+    object is passed over. `optional`: an API that is not served (404), or may not be read (403), is an empty list.
     """
 
     noun: str
     path: str
     reduce: Callable[[Mapping[str, Any]], T]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Pace:
     end (up to a fifth less, so that replicas do not come back at once). quiet: a watch that says nothing for so long is
     taken for broken, and one that never said anything is begun with a new list; bookmarks come about once a minute.
     first_delay, longest_delay: the pause after the first failure, which doubles with each further one, up to the
-    longest; half of it is random.
+    longest; half of it is random. absent: how long an optional resource that was not there is left alone.
     """
 
     page: int = 100
@@ -51,6 +52,7 @@ class Pace:
     quiet: float = 150.0
     first_delay: float = 0.5
     longest_delay: float = 30.0
+    absent: float = 300.0
 
 
 class _Stale(Exception):
@@ -71,6 +73,7 @@ class Reflector(Generic[T]):
         """The resourceVersion up to which the store is complete; empty: a list is needed."""
         self._failures = 0
         self._listed = asyncio.Event()
+        self._absent = False
 
     @property
     def listed(self) -> bool:
@@ -82,7 +85,15 @@ class Reflector(Generic[T]):
         await self._listed.wait()
 
     async def list_once(self) -> None:
-        """Take over all objects, page by page. Raises ClusterUnavailable."""
+        """Take over all objects, page by page; none of what is optional and absent. Raises ClusterUnavailable."""
+        try:
+            await self._list()
+        except ClusterUnavailable as error:
+            if not self._is_absent(error):
+                raise
+            self._take_none(error)
+
+    async def _list(self) -> None:
         objects: dict[str, T] = {}
         path, limit, token = self._resource.path, str(self._pace.page), ""
         while True:
@@ -110,13 +121,18 @@ class Reflector(Generic[T]):
             pause: float | None = None
             try:
                 if not self._version:
-                    await self.list_once()
+                    await self._list()
+                    self._absent = False
                     _log.info("Listed %d %s", len(self._store), self._resource.noun)
                 await self._watch()
             except _Stale as error:
                 self._fail(relist=True)
                 _log.info("The watch of %s begins anew: %s", self._resource.noun, error)
             except ClusterUnavailable as error:
+                if self._is_absent(error):
+                    self._take_none(error)
+                    await asyncio.sleep(self._pace.absent * random.uniform(0.5, 1.0))  # noqa: S311 - as below
+                    continue
                 # Where only the way was broken, the watch goes on from where it was; any other answer may mean that
                 # the server has something against the version.
                 self._fail(relist=error.status not in (None, 401, 403, 429))
@@ -127,6 +143,18 @@ class Reflector(Generic[T]):
                 _log.exception("The watch of %s begins anew", self._resource.noun)
             if self._failures:
                 await asyncio.sleep(max(self._delay(), pause or 0.0))
+
+    def _is_absent(self, error: ClusterUnavailable) -> bool:
+        return self._resource.optional and error.status in (403, 404)
+
+    def _take_none(self, error: ClusterUnavailable) -> None:
+        if not self._absent:
+            _log.info("There are no %s to be read: %s", self._resource.noun, error)
+        self._absent = True
+        self._failures, self._version = 0, ""
+        if error.status == 404:  # what is merely forbidden may be there as it was
+            self._store.replace({})
+        self._listed.set()
 
     def _fail(self, *, relist: bool) -> None:
         self._failures += 1

@@ -11,6 +11,7 @@ from webhook.cluster.files import FileCluster
 from webhook.cluster.state import Store
 from webhook.core.errors import MalformedObject
 from webhook.core.keyring import PullSecret
+from webhook.core.nodepools import NodePool
 from webhook.core.scheduling import Node, RuntimeClass
 from webhook.core.workload import PodConstraints
 
@@ -53,6 +54,10 @@ class WatchedFile:
     def nodes(self) -> Sequence[Node]:
         """The nodes of the last good version; the same object as long as they are equal."""
         return self._nodes.values()
+
+    def node_pools(self) -> Sequence[NodePool]:
+        """The NodePools of the last good version."""
+        return self._cluster.node_pools()
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the file does not hold it."""

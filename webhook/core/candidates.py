@@ -10,7 +10,7 @@ from typing import Final
 
 from webhook.core.node import ARCH_LABEL, OS_LABEL, node_platform
 from webhook.core.node_selector import LabelTest, RequiredNodes
-from webhook.core.scheduling import Node, NodeSelectorRequirement, Toleration
+from webhook.core.scheduling import Node, NodeSelectorRequirement, Taint, Toleration
 from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, is_transient, untolerated
 from webhook.core.workload import PodConstraints
 
@@ -36,19 +36,32 @@ def candidates(
     taints alone (k8s.io/kubernetes v1.37.2, pkg/kubelet/lifecycle/predicate.go). `daemon_set`: the constraints are
     those of a DaemonSet's template, whose controller chooses the nodes itself, and adds tolerations to each pod.
     """
-    required = RequiredNodes(constraints.node_selector, constraints.affinity)
-    tolerations = constraints.tolerations + (DAEMON_TOLERATIONS if daemon_set else ())
-    effects = RUNNING if constraints.node_name and not daemon_set else SCHEDULING
-    found = []
-    for node in nodes:
-        if constraints.node_name and node.name != constraints.node_name:
-            continue
-        if not required.admit(node.name, node.labels):
-            continue
-        lasting = (taint for taint in node.taints if not is_transient(taint.key, transient))
-        if untolerated(lasting, tolerations, effects) is None:
-            found.append(node)
-    return tuple(found)
+    admission = Admission(constraints, transient, daemon_set=daemon_set)
+    return tuple(filter(admission.admits, nodes))
+
+
+class Admission:
+    """What a pod demands, made ready to be asked about many nodes: `candidates` says by which rules."""
+
+    __slots__ = ("_effects", "_tolerations", "_transient", "node_name", "required")
+
+    def __init__(self, constraints: PodConstraints, transient: Sequence[str] = (), *, daemon_set: bool = False) -> None:
+        self.node_name = constraints.node_name
+        self.required = RequiredNodes(constraints.node_selector, constraints.affinity)
+        self._tolerations = constraints.tolerations + (DAEMON_TOLERATIONS if daemon_set else ())
+        self._effects = RUNNING if constraints.node_name and not daemon_set else SCHEDULING
+        self._transient = transient
+
+    def admits(self, node: Node) -> bool:
+        """Whether the pod may land on a node."""
+        if self.node_name and node.name != self.node_name:
+            return False
+        return self.required.admit(node.name, node.labels) and self.tolerates(node.taints)
+
+    def tolerates(self, taints: Iterable[Taint]) -> bool:
+        """Whether the pod's tolerations cover all taints that last."""
+        lasting = (taint for taint in taints if not is_transient(taint.key, self._transient))
+        return untolerated(lasting, self._tolerations, self._effects) is None
 
 
 def refused_by_kubelet(constraints: PodConstraints, node: Node) -> bool:
@@ -85,13 +98,13 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
     """
     found: dict[tuple[str, str], Node] = {}
     for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
-        demand = _demand(term)
+        demand = _demand(term.expressions)
         if not all(demand.values()):
             continue  # the term contradicts itself
         architectures = tuple(filter(None, demand.pop(ARCH_LABEL, ())))
         if not architectures:
             return ()
-        systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or _unasked_os(constraints, term)
+        systems = tuple(filter(None, demand.pop(OS_LABEL, ()))) or _unasked_os(constraints, term.expressions)
         if not systems:
             return ()
         if len(systems) * len(architectures) > _MOST_STAND_INS:

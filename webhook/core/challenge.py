@@ -51,6 +51,17 @@ class TokenRequest:
     scopes: tuple[str, ...] = ()
 
     @property
+    def form(self) -> tuple[tuple[str, str], ...]:
+        """The fields of the POST request that all grants have in common (fetch.go, FetchTokenWithOAuth)."""
+        return (("scope", " ".join(self.scopes)), ("service", self.service))
+
+    @property
+    def form_url(self) -> str:
+        """The URL of the POST request: the realm as it is."""
+        base, mark, query = self.realm.partition("#")[0].partition("?")
+        return _EMPTY_PORT.sub(r"\1", base) + mark + query
+
+    @property
     def url(self) -> str:
         """The URL of the GET request. What the realm's own query holds stays, as in fetch.go, FetchToken."""
         base, _, query = self.realm.partition("#")[0].partition("?")

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, Literal
 
 from webhook.core.errors import ErrorCode
+from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import Outcome, Verdict, worst
 from webhook.core.scheduling import Node
 from webhook.core.workload import ContainerRole, Workload, api_group
@@ -38,10 +40,15 @@ class ImageFinding:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinding:
-    """What would become of the pod on one candidate node: an outcome for each image, in the order of the images."""
+    """What would become of the pod on each node of a group: an outcome for each image, in the order of the images."""
 
-    node: Node
+    nodes: NodeGroup
     outcomes: tuple[Outcome, ...]
+
+    @property
+    def node(self) -> Node:
+        """The node that it is about, or the first of them: what decides is the same of all."""
+        return self.nodes.first
 
     @property
     def verdict(self) -> Verdict:
@@ -55,7 +62,7 @@ class Judgement:
 
     `decision` is what happens, `wanted` what would happen in mode deny: in mode audit only the log has it, beside the
     reason. `messages` are whole texts, empty where none is due; in mode audit nobody who applies a manifest is shown
-    them.
+    them. `findings` are about groups of nodes; `nodes` takes them apart.
     """
 
     workload: Workload
@@ -64,8 +71,15 @@ class Judgement:
     mode: Mode
     messages: tuple[str, ...] = ()
     images: tuple[ImageFinding, ...] = ()
-    nodes: tuple[NodeFinding, ...] = field(default=(), repr=False)
+    findings: tuple[NodeFinding, ...] = field(default=(), repr=False)
     wanted: Decision = "allow"
+
+    @property
+    def nodes(self) -> tuple[NodeFinding, ...]:
+        """A finding for each candidate node, in the order of the nodes: for reports, and as long as there are nodes."""
+        each = ((place, node, one.outcomes) for one in self.findings for place, node in one.nodes.placed())
+        in_order = sorted(each, key=itemgetter(0))
+        return tuple(NodeFinding(NodeGroup.of((node,)), outcomes) for _, node, outcomes in in_order)
 
 
 @dataclass(frozen=True, slots=True)

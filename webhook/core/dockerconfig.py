@@ -10,6 +10,7 @@ Source: k8s.io/kubernetes pkg/credentialprovider/config.go (DockerConfigJSON, Do
 decodeDockerConfigFieldAuth); github.com/docker/cli cli/config/configfile/file.go and types/authconfig.go.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -137,7 +138,9 @@ def read_docker_config(text: bytes, where: str) -> DockerConfig:
     Entries that say nothing are left out: docker writes them beside a credential store, to know where it has logged in.
     """
     document, error = decode_rest(text, _DOCKER_DOCUMENT)
-    entries = _sorted(document.auths, error, where)
+    entries = list(_sorted(document.auths, error, where))
+    if any(re.search(r"[^!-~]", entry.registry_token) for _, entry in entries):
+        raise BadCredentials("a registrytoken that no header can carry", where)
     logins = (
         Login(name, entry.username, entry.password.strip("\0"), entry.identity_token, entry.registry_token)
         for name, entry in entries

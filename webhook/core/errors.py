@@ -84,11 +84,13 @@ class BadCredentials(MalformedInput):
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """The HTTP exchange behind a fault, fit for a log: `url` has neither query nor user information, `body` is the
-    beginning of the answer. `status` is None where there was no answer."""
+    beginning of the answer. `status` is None where there was no answer. `retry_after`: seconds for which the registry
+    wants to be left alone, None where it does not say."""
 
     url: str = ""
     status: int | None = None
     body: str = ""
+    retry_after: float | None = None
 
 
 class RegistryError(Exception):

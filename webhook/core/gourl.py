@@ -7,7 +7,7 @@ with the error handler `surrogateescape`. Source: Go 1.26, net/url and path.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv6Address
 from typing import Literal
 
@@ -35,16 +35,16 @@ _VALID_ENCODED: dict[Part, frozenset[int]] = {part: plain | set(b"!$&'()*+,;=:@[
 @dataclass(frozen=True, slots=True)
 class Url:
     """A parsed URL, with the fields of Go's url.URL. `host` has its port; `path` and `fragment` are unescaped, their
-    raw forms kept only where escaping again would not give them; `user` is None where there is no "@"."""
+    raw forms kept only where escaping again would not give them; `user` is None where there is no "@", and a secret."""
 
     scheme: str = ""
     opaque: str = ""
-    user: tuple[str, str | None] | None = None
+    user: tuple[str, str | None] | None = field(default=None, repr=False)
     host: str = ""
     path: str = ""
     raw_path: str = ""
     omit_host: bool = False
-    query: str = ""
+    query: str = field(default="", repr=False)  # signed URLs are secrets
     force_query: bool = False
     fragment: str = ""
     raw_fragment: str = ""

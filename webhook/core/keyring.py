@@ -60,6 +60,11 @@ class Credential:
         return base64.b64encode(_octets(f"{self.username}:{self.password}")).decode("ascii")
 
     @property
+    def nobody(self) -> bool:
+        """Whether it names nobody, neither a user nor a token."""
+        return not (self.username or self.identity_token or self.registry_token)
+
+    @property
     def anonymous(self) -> bool:
         """Whether containerd pulls anonymously with it: it goes by the user name (CRI, ParseAuth) and logs in only with
         a password (authorizer.go, doBearerAuth)."""

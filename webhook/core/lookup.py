@@ -8,7 +8,7 @@ Sources: moby daemon/images/image.go (GetImage, manifestMatchesPlatform, OnlyPla
 section 2.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,7 +17,7 @@ from webhook.core.errors import MalformedDocument
 from webhook.core.gojson import Slice, Struct, decode_node, decode_rest
 from webhook.core.jsontree import InvalidJSON, parse
 from webhook.core.manifest import MANIFEST_TYPES, Document
-from webhook.core.outcome import Outcome, fails, runs, uncertain
+from webhook.core.outcome import Outcome, Verdict, fails, runs, uncertain
 from webhook.core.platform import LATEST, Library, Platform, config_match, only
 from webhook.core.runtime import Runtime
 from webhook.core.selection import Answer, Lists, Taken, Walk, Want, WantLists, fetched, takes
@@ -32,6 +32,7 @@ __all__ = [
     "WantLists",
     "declared_platforms",
     "examine",
+    "examine_on",
     "look_up",
 ]
 
@@ -160,6 +161,8 @@ _STEPS: dict[Step, Outcome] = {
     "mismatch": fails("config-mismatch"),
 }
 
+_BETTER: dict[Verdict, int] = {"fails": 0, "uncertain": 1, "runs": 2}
+
 _TAKEN: dict[Taken, Outcome] = {
     "fits": runs("fits"),
     "none": fails("no-matching-entry"),
@@ -184,6 +187,24 @@ def examine(root: Document, node: Platform, runtime: Runtime, *, volume: bool = 
             refused = all(reading.selection == "transfer" for reading in runtime.readings())
             return Finding(fails("unsupported") if refused else uncertain("unsupported"))
     raise MalformedDocument("neither an index nor an image manifest")
+
+
+def examine_on(
+    root: Document, platforms: Sequence[Platform], runtime: Runtime, *, volume: bool = False
+) -> Walk[Finding]:
+    """What becomes of an image on a node that takes several platforms: its own, then those that it emulates.
+
+    The best outcome counts, the first of equals: a node that emulates a platform takes it beside its own (ADR 8).
+    Raises as `examine` does.
+    """
+    best = yield from examine(root, platforms[0], runtime, volume=volume)
+    for platform in platforms[1:]:
+        if best.outcome.verdict == "runs":
+            break
+        finding = yield from examine(root, platform, runtime, volume=volume)
+        if _BETTER[finding.outcome.verdict] > _BETTER[best.outcome.verdict]:
+            best = finding
+    return best
 
 
 def _examine_index(root: Document, node: Platform, runtime: Runtime, *, volume: bool) -> Walk[Finding]:

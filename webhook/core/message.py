@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
+from webhook.core.grouping import Names, NodeGroup
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
 from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
@@ -55,8 +56,9 @@ _SHOWN: Final[dict[Reason, tuple[Verdict, ...]]] = {"undetermined": ("fails", "u
 class Facts:
     """All that a message speaks of.
 
-    `remedy` is what narrows the pod to nodes that run it, empty where nothing does. `runtime_class`: what is known of
-    the RuntimeClass that a template names; `contradicted`: its node selector and the template's exclude each other.
+    `nodes` are findings about groups of nodes. `remedy` is what narrows the pod to nodes that run it, empty where
+    nothing does. `runtime_class`: what is known of the RuntimeClass that a template names; `contradicted`: its node
+    selector and the template's exclude each other.
     """
 
     workload: Workload
@@ -69,12 +71,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The nodes of one platform on which an image ends in one way."""
+    """The nodes of one platform on which an image ends in one way; without names where they stand for none."""
 
     verdict: Verdict
     why: Why
     platform: str
-    names: tuple[str, ...]
+    names: Names
 
     def where(self, most: int = NODES_NAMED, limit: int = NAME_LIMIT) -> str:
         return f"{name_some(self.names, most, limit)} ({self.platform})" if self.names else f"a {self.platform} node"
@@ -162,14 +164,18 @@ def _headline(facts: Facts) -> str:
     nodes = _nodes_it_has(facts)
     if facts.reason == "undetermined":
         return f"is not known to run on {nodes}"
-    failing = sum(finding.verdict == "fails" for finding in facts.nodes)
-    if failing == len(facts.nodes):
+    failing, total = _count(one for one in facts.nodes if one.verdict == "fails"), _count(facts.nodes)
+    if failing == total:
         return f"cannot run on {nodes}"
-    return f"cannot run on {failing} of the {len(facts.nodes)} nodes {_relation(facts.workload)}"
+    return f"cannot run on {failing} of the {total} nodes {_relation(facts.workload)}"
+
+
+def _count(findings: Iterable[NodeFinding]) -> int:
+    return sum(len(finding.nodes) for finding in findings)
 
 
 def _nodes_it_has(facts: Facts) -> str:
-    total = len(facts.nodes)
+    total = _count(facts.nodes)
     if facts.workload.constraints.node_name:
         return "the node it is bound to"
     if all(finding.node.name is None for finding in facts.nodes):
@@ -230,12 +236,15 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
     """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
-    forms = (
-        f"podgate: {subject(facts.workload, most)}{text(most)}{'; ' if advice else ''}{advice}"
-        for advice in dict.fromkeys((mends, ""))
-        for most in (TEXT_LIMIT, 80, 56, 40, 24)
-    )
-    return fitted(forms, WARNING_LIMIT)
+    said: list[str] = []
+
+    def forms() -> Iterator[str]:
+        for most in (TEXT_LIMIT, 80, 56, 40, 24):
+            said.append(f"podgate: {subject(facts.workload, most)}{text(most)}")
+            yield f"{said[-1]}; {mends}" if mends else said[-1]
+        yield from said
+
+    return fitted(forms(), WARNING_LIMIT)
 
 
 def _constantly(text: str) -> Callable[[int], str]:
@@ -288,12 +297,12 @@ def _troubles(facts: Facts) -> list[_Trouble]:
 
 def _places(nodes: Iterable[NodeFinding], position: int, shown: Sequence[Verdict]) -> Iterator[_Place]:
     """Where an image is in trouble, nodes of one platform together, in the order of the nodes."""
-    found: dict[tuple[Verdict, Why, str], list[str]] = {}
+    found: dict[tuple[Verdict, Why, str], list[NodeGroup]] = {}
     for finding in nodes:
         outcome = finding.outcomes[position]
         if outcome.verdict in shown:
-            names = found.setdefault((outcome.verdict, outcome.why, platform_text(finding.node.platform)), [])
+            groups = found.setdefault((outcome.verdict, outcome.why, platform_text(finding.node.platform)), [])
             if finding.node.name is not None:
-                names.append(finding.node.name)
-    for (verdict, why, platform), names in found.items():
-        yield _Place(verdict, why, platform, tuple(names))
+                groups.append(finding.nodes)
+    for (verdict, why, platform), groups in found.items():
+        yield _Place(verdict, why, platform, Names(groups))

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from webhook.core.grouping import NodeGroup
 from webhook.core.node import ARCH_LABEL, OS_LABEL, VARIANT_LABEL, WINDOWS_BUILD_LABEL
 from webhook.core.node_selector import LabelTest
-from webhook.core.scheduling import Node, NodeSelectorRequirement
+from webhook.core.scheduling import NodeSelectorRequirement
 
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 """A node's own label, as a rule its name (k8s.io/api, core/v1/well_known_labels.go)."""
@@ -35,6 +36,9 @@ _POOL_LABELS: Final = (
 )
 """Labels of pools, whose nodes are all of one make. Other labels separate nodes by chance only, and are not advised."""
 
+_TOLD: Final = tuple(dict.fromkeys((*(key for keys in _KIND_LABELS for key in keys), *_POOL_LABELS)))
+"""Every label that is advised, names apart."""
+
 _MOST_NAMES: Final = 8
 """Nodes that are advised by name: a longer list nobody would put into a manifest, nor keep up to date there."""
 
@@ -57,33 +61,55 @@ class Narrowing:
         texts = (f"{one.key} {one.operator} [{', '.join(one.values)}]" for one in self.requirements)
         return f"required node affinity {' and '.join(texts)}"
 
+    def parts(self, kept: Sequence[Mapping[str, str]], shut_out: Sequence[Mapping[str, str]]) -> bool:
+        """Whether it keeps each of some nodes, by their labels, and none of others."""
+        return all(map(self.holds, kept)) and not any(map(self.holds, shut_out))
+
     def holds(self, labels: Mapping[str, str]) -> bool:
         """Whether a node with these labels remains."""
         selected = all(labels.get(key) == value for key, value in self.node_selector.items())
         return selected and all(LabelTest(one).holds(labels) for one in self.requirements)
 
 
-def narrow(running: Sequence[Node], failing: Sequence[Node]) -> Narrowing | None:
+def narrow(running: Sequence[NodeGroup], failing: Sequence[NodeGroup]) -> Narrowing | None:
     """The best narrowing that keeps every running node and no failing one; None where nothing tells them apart.
 
-    Both are candidates of one pod, so that what the pod demands already is met by all of them and never advised again.
-    Nodes on which the outcome is not known are left out by the caller: they may remain or not.
+    All are candidates of one pod, so that what the pod demands already is met by all of them and never advised again.
+    Nodes on which the outcome is not known are left out by the caller: they may remain or not. What it costs follows
+    the kinds of nodes that there are, not their number.
     """
     if not running or not failing:
         return None
-    kept, shut_out = [node.labels for node in running], [node.labels for node in failing]
-    for narrowing in _ways(kept, shut_out):
-        if all(map(narrowing.holds, kept)) and not any(map(narrowing.holds, shut_out)):
-            return narrowing
-    return None
+    kept, shut_out = _kinds(running), _kinds(failing)
+    found = next((way for way in _ways(kept, shut_out) if way.parts(kept, shut_out)), None)
+    if found is not None or min(_count(running), _count(failing)) > _MOST_NAMES:
+        return found
+    kept, shut_out = _labels(running), _labels(failing)
+    return next((way for way in _ways_by_name(kept, shut_out) if way.parts(kept, shut_out)), None)
+
+
+def _count(groups: Sequence[NodeGroup]) -> int:
+    return sum(map(len, groups))
+
+
+def _kinds(groups: Sequence[NodeGroup]) -> list[Mapping[str, str]]:
+    return [labels for group in groups for labels in group.kinds(_TOLD)]
+
+
+def _labels(groups: Sequence[NodeGroup]) -> list[Mapping[str, str]]:
+    return [node.labels for group in groups for node in group]
 
 
 def _ways(kept: Sequence[Mapping[str, str]], shut_out: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:
-    """Narrowings to be tried, the best first; none is promised to work."""
+    """Narrowings to be tried that hold for nodes to come as well, the best first; none is promised to work."""
     for keys in (*_KIND_LABELS, *((key,) for key in _POOL_LABELS)):
         yield from _by_values(keys, kept)
     for key in (ARCH_LABEL, OS_LABEL):
         yield from _without(key, shut_out)  # running nodes may lack the label, which NotIn does not mind
+
+
+def _ways_by_name(kept: Sequence[Mapping[str, str]], shut_out: Sequence[Mapping[str, str]]) -> Iterator[Narrowing]:
+    """Narrowings that name nodes, those that name fewer first."""
     for count, operator in sorted([(len(kept), "In"), (len(shut_out), "NotIn")]):
         if count <= _MOST_NAMES:
             yield from _by_values((HOSTNAME_LABEL,), kept) if operator == "In" else _without(HOSTNAME_LABEL, shut_out)

@@ -1,14 +1,20 @@
-"""The platform of a node, as far as the Kubernetes API shows it."""
+"""The platform of a node, as far as the Kubernetes API shows it, and those that it emulates."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
+from webhook.core.errors import MalformedPlatform
 from webhook.core.gotext import to_lower
-from webhook.core.platform import Platform
+from webhook.core.platform import Platform, parse_platform
 
 OS_LABEL = "kubernetes.io/os"
 ARCH_LABEL = "kubernetes.io/arch"
 VARIANT_LABEL = "podgate.dev/variant"
 WINDOWS_BUILD_LABEL = "node.kubernetes.io/windows-build"
+
+EMULATES: Final = "podgate.dev/emulates"
+"""A node's label or annotation that names the platforms which it emulates."""
 
 _NO_PLATFORM = frozenset({"", "unknown"})
 """What says nothing: unknown/unknown, taken for a platform, would fit attestations."""
@@ -30,6 +36,36 @@ def node_platform(node_info: Mapping[str, str], labels: Mapping[str, str]) -> Pl
     if system == "windows":
         build = labels.get(WINDOWS_BUILD_LABEL, "") or node_info.get("kernelVersion", "")
     return Platform(system, architecture, variant, build)
+
+
+def emulated_platforms(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Platform, ...]:
+    """The platforms that a node emulates (by binfmt_misc and QEMU, say), on the word of whoever labelled it.
+
+    The annotation has them as people write platforms: `linux/amd64,linux/arm/v7`. A label's value may hold neither
+    slash nor comma, so that there it is `linux-amd64_linux-arm-v7`. Both are read in either place, and count together.
+    What is no platform is passed over: a slip must not take away what is right beside it.
+    """
+    found: dict[Platform, None] = {}
+    for text in (annotations.get(EMULATES, ""), labels.get(EMULATES, "")):
+        for word in _words(text)[:_MOST_EMULATED]:
+            try:
+                found[parse_platform(word)] = None
+            except MalformedPlatform:
+                continue
+    return tuple(found)
+
+
+def _words(text: str) -> list[str]:
+    """The platforms of a text in their usual spelling. A word with a slash has it already, x86_64 and all."""
+    words: list[str] = []
+    for word in _BETWEEN.split(text):
+        words += [word] if "/" in word else word.replace("-", "/").split("_")
+    return list(filter(None, words))
+
+
+_BETWEEN: Final = re.compile(r"[,;\s]+")
+_MOST_EMULATED: Final = 16
+"""Words that are read: QEMU has some ten Linux platforms that images are built for, and each costs a comparison."""
 
 
 def _told(*sources: str) -> str:

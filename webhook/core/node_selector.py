@@ -98,7 +98,7 @@ class LabelTest:
         return number > self._bound if self._operator == "Gt" else number < self._bound
 
 
-def _fields_hold(term: NodeSelectorTerm, name: str | None) -> bool:
+def fields_hold(term: NodeSelectorTerm, name: str | None) -> bool:
     """Whether a node's name meets the matchFields of a term.
 
     The scheduler looks at no field where the name is empty. None stands for a node that is not there yet: nobody can
@@ -142,17 +142,15 @@ class RequiredNodes:
     def _affinity_fits(self, name: str | None, labels: Mapping[str, str]) -> bool:
         if not self._affinity:
             return True
-        return any(
-            all(test.holds(labels) for test in tests) and _fields_hold(term, name) for tests, term in self._tests
-        )
+        return any(all(test.holds(labels) for test in tests) and fields_hold(term, name) for tests, term in self._tests)
 
-    def usable_terms(self) -> Iterator[tuple[NodeSelectorRequirement, ...]]:
-        """The label requirements of each term that can match, nodeSelector among them: one of these a node must meet.
+    def usable_terms(self) -> Iterator[NodeSelectorTerm]:
+        """Each term that can match, nodeSelector put into its expressions: a node must meet one of these.
 
         A demand without affinity is one term; an affinity without a usable term is none, and no node can meet it.
         """
         common = tuple(NodeSelectorRequirement(key, "In", (value,)) for key, value in self._labels)
         if not self._affinity:
-            yield common
+            yield NodeSelectorTerm(common)
         for term in self._terms:
-            yield (*common, *term.expressions)
+            yield NodeSelectorTerm((*common, *term.expressions), term.fields)

@@ -35,13 +35,15 @@ class Library:
 
     arm64: the treatment of its minor versions. os_features: whether they count. win32k: whether that feature of an
     image is passed over on Windows. windows_floor: the oldest build that a Windows host newer than 26100 takes.
-    Versions before rc.1 compare Windows builds on Windows alone, which is where it matters.
+    Versions before rc.1 compare Windows builds on Windows alone, which is where it matters. `hyperv` is no version's:
+    on Windows the rule of Hyper-V isolation stands for the one of process isolation (docs/adr/0009).
     """
 
     arm64: variants.Arm64 = "table"
     os_features: bool = True
     win32k: bool = True
     windows_floor: int = windows.LTSC2022
+    hyperv: bool = False
 
 
 V0_2 = Library(arm64="none", os_features=False)
@@ -93,7 +95,7 @@ def only_os(node: Platform, image: Platform, library: Library = LATEST) -> Rank 
     entry = normalized(image, node.os, library)
     if node.os != entry.os or not set(entry.os_features) <= set(node.os_features):
         return None
-    if node.os == "windows" and not windows.host_takes(node.os_version, image.os_version, library.windows_floor):
+    if node.os == "windows" and not _build_fits(node, image, library):
         return None
     return exact(node, image, library) or (1, 0)
 
@@ -146,11 +148,16 @@ def _same_system(node: Platform, image: Platform, library: Library, *, by_build:
     entry = normalized(image, node.os, library)
     if entry.os != node.os:
         return None
-    if on_windows and not windows.host_takes(node.os_version, image.os_version, library.windows_floor):
+    if on_windows and not _build_fits(node, image, library):
         return None
     if library.os_features and not set(entry.os_features) <= set(node.os_features):
         return None
     return entry
+
+
+def _build_fits(node: Platform, image: Platform, library: Library) -> bool:
+    floor = library.windows_floor
+    return windows.host_takes(node.os_version, image.os_version, floor, hyperv=library.hyperv)
 
 
 def _same_cpu(node: Platform, entry: Platform, library: Library) -> bool:

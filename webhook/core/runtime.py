@@ -13,6 +13,10 @@ Selection = Literal["only", "transfer", "crio", "unknown"]
 2.1 and later: its transfer service fetches what platforms.Ordered lets through, then looks up by Only), `crio`
 (containers/image), `unknown` (none of these, or no version)."""
 
+Isolation = Literal["process", "hyperv", "unknown"]
+"""What separates a container from a Windows node: the process isolation that is the default, a virtual machine of its
+own, or nobody knows which."""
+
 Version = tuple[int, ...]
 
 TRANSFER_SINCE: Version = (2, 1)
@@ -41,11 +45,13 @@ class Runtime:
     """nodeInfo.containerRuntimeVersion, taken apart. `text` is as the node says it (empty: the node says nothing).
 
     `name` is in lower case (docker, containerd, cri-o, or anything else), `version` empty where none can be read.
+    `isolation` is what the pod's RuntimeClass asks for; it matters on Windows alone.
     """
 
     text: str = ""
     name: str = ""
     version: Version = ()
+    isolation: Isolation = "process"
 
     @classmethod
     def parse(cls, text: str) -> "Runtime":
@@ -69,27 +75,46 @@ class Runtime:
     @property
     def library(self) -> Library:
         """The version of containerd/platforms in this runtime; the latest where it has none or is not known."""
+        library = p.LATEST
         if self.version and self.name == "containerd":
-            return _since(self.version, _CONTAINERD_LIBRARIES)
+            library = _since(self.version, _CONTAINERD_LIBRARIES)
         if self.version and self.name == "docker":
-            return _since(self.version, _DOCKERD_LIBRARIES)
-        return p.LATEST
+            library = _since(self.version, _DOCKERD_LIBRARIES)
+        return replace(library, hyperv=True) if self.isolation == "hyperv" else library
 
     def readings(self) -> tuple["Runtime", ...]:
-        """The runtimes that this one may be: itself, or where its way is unknown one of each way.
+        """The runtimes that this one may be: itself, or where its way or isolation is unknown one of each.
 
         An outcome on which the readings disagree is uncertain (matchers-disagree). A containerd without a version is
         one of the containerds; it is no CRI-O.
         """
-        if self.selection != "unknown":
-            return (self,)
-        containerds = (_CONTAINERD_BEFORE_TRANSFER, _CONTAINERD_LATEST)
-        return containerds if self.name == "containerd" else (*containerds, _CRIO)
+        ways: tuple[Runtime, ...] = (self,)
+        if self.selection == "unknown":
+            containerds = (_CONTAINERD_BEFORE_TRANSFER, _CONTAINERD_LATEST)
+            ways = containerds if self.name == "containerd" else (*containerds, _CRIO)
+        if self.isolation == "process":
+            return ways
+        isolations: tuple[Isolation, ...] = ("process", "hyperv") if self.isolation == "unknown" else ("hyperv",)
+        return tuple(replace(way, isolation=isolation) for way in ways for isolation in isolations)
 
 
 _CONTAINERD_BEFORE_TRANSFER = Runtime("containerd://2.0", "containerd", (2, 0, 2))
 _CONTAINERD_LATEST = Runtime("containerd://2.4", "containerd", (2, 4))
 _CRIO = Runtime("cri-o://", "cri-o")
+
+
+def isolation_of(handler: str | None) -> Isolation:
+    """What a RuntimeClass's handler separates containers by; None: the handler is not known.
+
+    containerd's configuration for Windows names its handlers runhcs-wcow-process and runhcs-wcow-hypervisor, and people
+    who add one for an older build write that after the latter. An empty handler is the runtime's default.
+    """
+    if handler is None:
+        return "unknown"
+    return "hyperv" if _HYPERV.search(handler.lower()) else "process"
+
+
+_HYPERV = re.compile(r"hyper-?v(?:isor)?")
 
 
 def crio_node(node: Platform) -> Platform:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.core.errors import MalformedObject
-from webhook.core.node import node_platform
+from webhook.core.node import emulated_platforms, node_platform
 from webhook.core.objects import Fields
 from webhook.core.platform import Platform
 from webhook.core.runtime import Runtime
@@ -71,6 +71,8 @@ class Node:
     """A node as far as decisions go. `platform` None: the node does not say what it is (uncertain, never a guess).
 
     `name` None: a platform that the pod's own constraints demand stands in for a node (design: no candidate at all).
+    `emulates`: platforms that it takes beside its own. `may_be`: of a node that is still to come and whose platform
+    nobody has fixed (`platform` None), those that it is likeliest to have.
     """
 
     name: str | None
@@ -78,6 +80,8 @@ class Node:
     runtime: Runtime = field(default_factory=Runtime)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    emulates: tuple[Platform, ...] = ()
+    may_be: tuple[Platform, ...] = ()
 
 
 def parse_node(obj: Mapping[str, object]) -> Node:
@@ -98,7 +102,8 @@ def parse_node(obj: Mapping[str, object]) -> Node:
         platform=node_platform(info, labels),
         runtime=Runtime.parse(info["containerRuntimeVersion"]),
         labels=labels,
-        taints=tuple(_taint(item) for item in top.inner("spec").objects("taints")),
+        taints=parse_taints(top.inner("spec"), "taints"),
+        emulates=emulated_platforms(labels, metadata.string_map("annotations")),
     )
 
 
@@ -123,21 +128,24 @@ def parse_node_selector(selector: Fields) -> NodeSelector:
     """A core/v1 NodeSelector. Raises MalformedObject for wrong types; invalid requirements are the matcher's matter."""
     return NodeSelector(
         tuple(
-            NodeSelectorTerm(_requirements(term, "matchExpressions"), _requirements(term, "matchFields"))
+            NodeSelectorTerm(parse_requirements(term, "matchExpressions"), parse_requirements(term, "matchFields"))
             for term in selector.objects("nodeSelectorTerms")
         )
     )
 
 
-def _requirements(term: Fields, key: str) -> tuple[NodeSelectorRequirement, ...]:
+def parse_requirements(term: Fields, key: str) -> tuple[NodeSelectorRequirement, ...]:
+    """A list of requirements on labels or fields. Raises MalformedObject for wrong types."""
     return tuple(
         NodeSelectorRequirement(item.text("key"), item.text("operator"), item.strings("values"))
         for item in term.objects(key)
     )
 
 
-def _taint(item: Fields) -> Taint:
-    return Taint(item.text("key"), item.text("value"), item.text("effect"))
+def parse_taints(spec: Fields, key: str) -> tuple[Taint, ...]:
+    """A list of core/v1 Taints; since when they are there plays no part. Raises MalformedObject."""
+    items = spec.objects(key)
+    return tuple(Taint(item.text("key"), item.text("value"), item.text("effect")) for item in items)
 
 
 def _node_info(info: Fields) -> dict[str, str]:

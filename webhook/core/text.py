@@ -20,6 +20,8 @@ NAME_LIMIT: Final = 63
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """Foreign text without anything unprintable, at most `limit` characters; its end is kept (a tag, a digest)."""
+    if len(text) <= limit and text.isprintable():
+        return text
     printable = "".join(character for character in text[: 4 * limit] if character.isprintable())
     if len(text) <= 4 * limit and len(printable) <= limit:
         return printable

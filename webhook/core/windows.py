@@ -23,12 +23,15 @@ def parse_version(text: str) -> Version:
     return major, minor, build
 
 
-def host_takes(host: str, image: str, newest_floor: int) -> bool:
+def host_takes(host: str, image: str, newest_floor: int, *, hyperv: bool = False) -> bool:
     """Whether a host of one os.version runs an image of another.
 
     A host or image without a version takes everything, and so does a host whose version cannot be read; an image whose
     version cannot be read counts as 0.0.0. `newest_floor` is the oldest build that a host above LTSC2025 takes; the
     library changed its mind about it (see platform.Library).
+
+    `hyperv`: the container gets a kernel of its own, of its own build, so that only one newer than the host's is too
+    new (Microsoft's "Windows container version compatibility").
     """
     host_version = parse_version(host)
     if host_version == UNKNOWN or not image:
@@ -37,6 +40,8 @@ def host_takes(host: str, image: str, newest_floor: int) -> bool:
     if host_version[:2] != image_version[:2]:
         return False
     host_build, image_build = host_version[2], image_version[2]
+    if hyperv:
+        return image_build <= host_build
     if host_build < LTSC2022:
         return host_build == image_build
     floor = newest_floor if host_build > LTSC2025 else LTSC2022

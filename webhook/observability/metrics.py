@@ -23,6 +23,7 @@ SHAPES_LIMIT: Final = 100
 OTHER: Final = "other"
 """The label's value for what is beyond a limit."""
 
+_STATES: Final = {"closed": 0, "half-open": 1, "open": 2}
 _CODES: Final = frozenset(str(status.value) for status in HTTPStatus)
 
 _DECISION_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -78,6 +79,18 @@ class Metrics:
         self._lookups = Counter(
             "podgate_cache_lookups_total", "Look-ups in the cache.", ["cache", "result"], registry=self.registry
         )
+        self._providers = Counter(
+            "podgate_credential_provider_runs_total",
+            "Runs of credential provider plugins, by how they ended (ok, failed).",
+            ["provider", "result"],
+            registry=self.registry,
+        )
+        self._breakers = Gauge(
+            "podgate_breaker_state",
+            "Circuit breakers of registry hosts that have opened at least once: 0 closed, 1 half-open, 2 open.",
+            ["host"],
+            registry=self.registry,
+        )
         self._nodes = Gauge("podgate_nodes", "Nodes known.", ["platform", "runtime"], registry=self.registry)
         self._expiry = Gauge(
             "podgate_certificate_expiry_timestamp_seconds",
@@ -103,16 +116,32 @@ class Metrics:
 
     def requested(self, host: str, method: str, code: str, seconds: float) -> None:
         """Counts a request to a registry; `code` is its status, or podgate's word for the fault."""
-        if host not in self._hosts and len(self._hosts) < HOSTS_LIMIT:
-            self._hosts.add(host)
         if code.isdecimal() and code not in _CODES:
             code = OTHER  # a registry may answer with any three digits
-        self._requests.labels(host if host in self._hosts else OTHER, method, code).inc()
+        self._requests.labels(self._label(host), method, code).inc()
         self._request_seconds.observe(seconds)
 
     def looked_up(self, cache: str, result: str) -> None:
-        """Counts a look-up in a cache (hit, miss), or what was thrown out of it (evicted)."""
+        """Counts a look-up in a cache (hit, miss), what was thrown out of it (evicted), and what was shown although its
+        time was up, since a registry was down (stale)."""
         self._lookups.labels(cache, result).inc()
+
+    def breaker_moved(self, host: str, state: str) -> None:
+        """Shows the state of a host's circuit breaker: closed, half-open or open. Hosts without a label of their own
+        are not shown: one number cannot say how many of them there are."""
+        label = self._label(host)
+        if label != OTHER:
+            self._breakers.labels(label).set(_STATES[state])
+
+    def _label(self, host: str) -> str:
+        """The host's own label, or the one for all that come too late for one."""
+        if host not in self._hosts and len(self._hosts) < HOSTS_LIMIT:
+            self._hosts.add(host)
+        return host if host in self._hosts else OTHER
+
+    def provider_ran(self, provider: str, result: str) -> None:
+        """Counts a run of a credential provider plugin; settings name all that there are."""
+        self._providers.labels(provider, result).inc()
 
     def measure_cache(self, size: Callable[[], float]) -> None:
         """Lets /metrics read the bytes that the cache holds."""

@@ -131,6 +131,8 @@ def _answer(challenge: Challenge, login: Login, repository: str) -> Generator[St
     if challenge.scheme == "basic":
         basic = login.basic
         return None if basic is None else (yield from _send(Send(f"Basic {basic}")))
+    if login.bearer:  # a token that was given to podgate takes the place of one that is asked for
+        return (yield from _send(Send(f"Bearer {login.bearer}")))
     try:
         request = token_request(challenge, repository)
     except MalformedChallenge as error:

@@ -53,6 +53,7 @@ class Key(NamedTuple):
 class _Entry(Generic[T]):
     value: T
     cost: int
+    since: float
     until: float | None
 
 
@@ -78,12 +79,17 @@ class Store(Generic[T]):
 
     def get(self, *keys: Key) -> T | None:
         """The value of the first key that has one; None where none has, or its time is up. Counts one look-up."""
+        found = self.find(*keys)
+        return None if found is None else found[1]
+
+    def find(self, *keys: Key) -> tuple[Key, T] | None:
+        """The same, with the key that has the value."""
         for key in keys:
             entry = self._entries.get(key)
             if entry is not None and (entry.until is None or entry.until > self._hooks.clock()):
                 self._entries.move_to_end(key)
                 self._hooks.on_cache(self._name, "hit")
-                return entry.value
+                return key, entry.value
         self._hooks.on_cache(self._name, "miss")
         return None
 
@@ -92,6 +98,14 @@ class Store(Generic[T]):
         entry = self._entries.get(key)
         return None if entry is None else entry.value
 
+    def old(self, key: Key, age: float) -> T | None:
+        """A value that was put at most so many seconds ago, though its time may be up."""
+        entry = self._entries.get(key)
+        if entry is None or self._hooks.clock() - entry.since > age:
+            return None
+        self._entries.move_to_end(key)
+        return entry.value
+
     def put(self, key: Key, value: T, ttl: float | None = None) -> None:
         """Remembers a value for `ttl` seconds, None: for ever, as long as there is room. Entries whose time is up stay
         until then too: they are what answers while a registry is down."""
@@ -99,7 +113,8 @@ class Store(Generic[T]):
         cost = _ENTRY_COST + sum(map(sys.getsizeof, key)) + self._cost(value)
         if cost > self._capacity:
             return
-        self._entries[key] = _Entry(value, cost, None if ttl is None else self._hooks.clock() + ttl)
+        now = self._hooks.clock()
+        self._entries[key] = _Entry(value, cost, now, None if ttl is None else now + ttl)
         self.size += cost
         while self.size > self._capacity:
             self.drop(next(iter(self._entries)))

@@ -5,7 +5,7 @@ import logging
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import RegistryError
@@ -13,11 +13,13 @@ from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_M
 from webhook.core.realm import realm_may_have_credentials
 from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
-from webhook.registry.credentials import ANONYMOUS, OPEN, Login
+from webhook.registry.credentials import OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
+from webhook.registry.grants import fetch_grant
+from webhook.registry.heads import FAULT_SECONDS, REFUSED_SECONDS, Heads
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.places import Place
-from webhook.registry.tokens import Grant, TokenKey, Tokens, read_grant
+from webhook.registry.tokens import Grant, TokenKey, Tokens
 from webhook.registry.wire import Ask, Reply, Wire
 
 _log = logging.getLogger("podgate.registry")
@@ -75,41 +77,69 @@ class RegistryClient:
         self._options = options
         self._hooks = hooks
         self._tokens = Tokens(hooks)
+        self._heads = Heads(hooks)
         self._challenges: OrderedDict[tuple[str, str], _Learnt] = OrderedDict()
         self._plain: OrderedDict[str, None] = OrderedDict()
 
-    async def document(self, place: Place, key: Key, login: Login) -> Sight:
-        """The document that a key names, its hash compared with the digest. Raises RegistryError."""
+    async def document(self, place: Place, key: Key, login: Login, earlier: Document | None = None) -> Sight:
+        """The document that a key names, its hash compared with the digest. Raises RegistryError.
+
+        `earlier` is what the key, a tag, named before: where a HEAD says that it still does, that is the answer.
+        """
         if key.what != "tag" and not _DIGEST.fullmatch(key.name):
             raise RegistryError("malformed", "not a digest that content can be asked for by")
         if place.http_fallback:
-            return await self._either_scheme(place, key, login)
-        return await self._document(place, key, login)
+            return await self._either_scheme(place, key, login, earlier)
+        return await self._document(place, key, login, earlier)
 
-    async def _either_scheme(self, place: Place, key: Key, login: Login) -> Sight:
+    async def _either_scheme(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
         """https, and http where that is not spoken (docker.NewHTTPFallback); what was found out is remembered."""
         plain = replace(place, scheme="http", http_fallback=False)
         if place.host not in self._plain:
             try:
-                return await self._document(place, key, login)
+                return await self._document(place, key, login, earlier)
             except RegistryError as error:
                 has_port = place.host.rpartition(":")[2].isdigit()
                 if not speaks_no_tls(error) and (has_port or not never_connected(error)):
                     raise
             _remember(self._plain, place.host, None)
-        return await self._document(plain, key, login)
+        return await self._document(plain, key, login, earlier)
 
-    async def _document(self, place: Place, key: Key, login: Login) -> Sight:
+    async def _document(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
+        hint = None
+        if earlier is not None and self._heads.of_use(place.origin):
+            conclusion = await self._head(place, key, login)
+            hint = conclusion.reply.digest_hint if conclusion.reply.status == 200 else ""
+            if hint == earlier.digest:
+                return Sight(earlier, OPEN if conclusion.open else login.viewer)
         conclusion = await self._converse(place, key, login)
         reply = conclusion.reply
         if reply.status != 200:
-            code, retryable = of_status(reply.status)
-            raise reply.fault(code, f"{place.host} answers {reply.status}", retryable=retryable)
+            raise _refusal(place, reply)
         digest = _checked(reply, key)
+        if hint not in (None, digest):
+            self._heads.distrust(place.origin, REFUSED_SECONDS)  # GET works, and HEAD said something else
         viewer = OPEN if conclusion.open else login.viewer
+        if earlier is not None and earlier.digest == digest:
+            return Sight(earlier, viewer)
         return Sight(Document(reply.media_type, digest, reply.body), viewer)
 
-    async def _converse(self, place: Place, key: Key, login: Login) -> Conclusion:
+    async def _head(self, place: Place, key: Key, login: Login) -> Conclusion:
+        """The answer to a HEAD. Raises where the registry may be down or overrun: a GET must not follow on its heels,
+        and takes the place of the HEAD when it is time."""
+        try:
+            conclusion = await self._converse(place, key, login, method="HEAD")
+            if of_status(conclusion.reply.status)[1]:
+                raise _refusal(place, conclusion.reply)
+        except RegistryError as error:
+            if error.code != "rate-limited":
+                self._heads.distrust(place.origin, FAULT_SECONDS)
+            raise
+        return conclusion
+
+    async def _converse(
+        self, place: Place, key: Key, login: Login, *, method: Literal["GET", "HEAD"] = "GET"
+    ) -> Conclusion:
         what = "blobs" if key.what == "config" else "manifests"
         ask = Ask(
             url=place.url(key.repository, what, key.name),
@@ -119,6 +149,7 @@ class RegistryClient:
             header=place.header,
             secrets=login.secrets,
             dial_timeout=place.dial_timeout,
+            method=method,
         )
         learnt, certain = self._learnt(place, key.repository)
         flow = converse(login, key.repository, Known(learnt.challenge, certain))
@@ -179,27 +210,20 @@ class RegistryClient:
             accept="application/json",
             limit=_TOKEN_LIMIT,
             tls=place.tls if own_realm else place.tls.abroad,
-            authorization="" if login.viewer == ANONYMOUS else f"Basic {login.basic}",
             secrets=(*login.secrets, *(value for _, value in place.header)),
             chosen=here,
             public_only=asked.public and not own_realm,
         )
-        reply = await self._wire.get(ask)
-        if reply.status != 200:
-            code, retryable = of_status(reply.status)
-            if 400 <= reply.status < 500 and code not in ("denied", "rate-limited", "timeout"):
-                code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by them
-            detail = f"the token server answers {reply.status}"
-            raise reply.fault(code, detail, retryable=retryable)
-        try:
-            return read_grant(reply.body, self._hooks.wall())
-        except ValueError as error:
-            # The body is left out: it may hold a token all the same.
-            raise replace(reply, body=b"").fault("malformed", f"the token server's answer: {error}") from error
+        return await fetch_grant(self._wire, ask, request, login, self._hooks.wall())
 
     async def aclose(self) -> None:
         """Stops asking for tokens."""
         await self._tokens.aclose()
+
+
+def _refusal(place: Place, reply: Reply) -> RegistryError:
+    code, retryable = of_status(reply.status)
+    return reply.fault(code, f"{place.host} answers {reply.status}", retryable=retryable)
 
 
 def _checked(reply: Reply, key: Key) -> str:

@@ -1,11 +1,14 @@
 """Whose eyes a registry is looked at with."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote_plus
 
-from webhook.core.keyring import Credential, Keyring, PullSecret
+from webhook.core.keyring import Credential, Keyring
 from webhook.core.reference import Reference
+from webhook.ports import Access
+from webhook.registry.own import OwnCredentials
 
 ANONYMOUS: Final = "anonymous"
 """The viewer who logged in to nothing, or asked for a token without credentials."""
@@ -31,23 +34,50 @@ class Login:
     @property
     def basic(self) -> str | None:
         """What follows `Basic ` in an Authorization header; None where there is nothing to log in with. A secret."""
-        return None if self.credential is None else self.credential.basic
+        return self.credential.basic if self.credential is not None and self.credential.username else None
+
+    @property
+    def refresh(self) -> str:
+        """What a token server gives tokens for, instead of a password; empty where there is none. A secret."""
+        return "" if self.credential is None else self.credential.identity_token
+
+    @property
+    def bearer(self) -> str:
+        """What the registry itself is shown, without any token server; empty where there is none. A secret."""
+        return "" if self.credential is None else self.credential.registry_token
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be quoted from an answer."""
+        """What must not be quoted from an answer, as it is and as a form has it."""
         if self.credential is None:
             return ()
-        return (self.credential.basic, self.credential.password)
+        plain = (self.credential.password, self.refresh, self.bearer)
+        return (self.credential.basic, *plain, *(quote_plus(text.encode("utf-8", "surrogateescape")) for text in plain))
 
 
-def logins(reference: Reference, secrets: Sequence[PullSecret], own: Keyring, salt: bytes) -> tuple[Login, ...]:
-    """The logins to try for an image, in order: those of the pull secrets, then the process's own; anonymous only
-    where none matches (kuberuntime_image.go, PullImage). Raises BadCredentials."""
-    pod = Keyring.from_secrets(secrets)
-    matching = (*pod.lookup(reference.name), *own.lookup(reference.name))
-    found = [Login(each.key(salt), each) if each.username else Login() for each in matching]
-    first_of_each: dict[str, Login] = {}
-    for login in found:  # the same user and password may stand in several secrets: the answer would be the same
-        first_of_each.setdefault(login.viewer, login)
-    return tuple(first_of_each.values()) or (Login(),)
+async def logins(
+    reference: Reference, access: Access, own: Sequence[OwnCredentials], salt: bytes
+) -> AsyncGenerator[Login, None]:
+    """The logins to try for an image, in order: those of the pull secrets, then podgate's own, which are looked for
+    only when it comes to them; anonymous only where none matches (kuberuntime_image.go, PullImage).
+
+    Raises BadCredentials for a pull secret that cannot be read, RegistryError where the time is up.
+    """
+    tried: set[str] = set()
+    async for credential in _credentials(reference, access, own):
+        login = Login() if credential.nobody else Login(credential.key(salt), credential)
+        if login.viewer not in tried:  # the same user and password may stand in several places
+            tried.add(login.viewer)
+            yield login
+    if not tried:
+        yield Login()
+
+
+async def _credentials(
+    reference: Reference, access: Access, own: Sequence[OwnCredentials]
+) -> AsyncGenerator[Credential, None]:
+    for credential in Keyring.from_secrets(access.secrets).lookup(reference.name):
+        yield credential
+    for source in own:
+        for credential in await source.lookup(reference, access):
+            yield credential

@@ -6,6 +6,7 @@ Nothing else in this package knows a foreign exception. The texts are for the lo
 header, a query or a secret.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ _REST = (
 FOREIGN: tuple[type[Exception], ...] = (*_TIMEOUTS, *_PROTOCOL, *_NETWORK, *_ADDRESS, *_REST)
 """The families of foreign exceptions that are translated."""
 
+# A name server's word that there is no such name: asking it again at once gives the same.
+_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 # What OpenSSL says of an answer that is no TLS: its version decides which.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
@@ -59,9 +62,12 @@ def translate(error: Exception, url: str) -> RegistryError:
         return RegistryError("tls", f"TLS: {words}", exchange)
     if isinstance(error, _PROTOCOL):
         return RegistryError("unavailable", f"the answer is not HTTP, or breaks off ({name})", exchange, retryable=True)
+    unknown = any(isinstance(c, socket.gaierror) and c.errno in _NO_SUCH_NAME for c in _causes(error))
     system = next((c for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
     words = f"{name}: {system.strerror}" if isinstance(system, OSError) else name
-    return RegistryError("unavailable", f"no connection ({words})", exchange, retryable=True)
+    if isinstance(error, httpx.ProxyError | httpcore.ProxyError) and str(error)[:3].isdigit():
+        words = f"the proxy answers {str(error)[:3]}"
+    return RegistryError("unavailable", f"no connection ({words})", exchange, retryable=not unknown)
 
 
 def speaks_no_tls(error: RegistryError) -> bool:

@@ -15,6 +15,7 @@ import httpcore
 from webhook.core.errors import RegistryError
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.names import Resolver
+from webhook.registry.reserved import Reserved
 
 _log = logging.getLogger("podgate.registry")
 
@@ -28,12 +29,21 @@ SocketOption = httpcore.SOCKET_OPTION
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """httpcore's way to the network, with the policy's word on every address.
 
-    `public_only`: this backend serves redirects and realms of hosts that are themselves public.
+    `reserved`: servers that are not connected to, None: there are none. `public_only`: this backend serves redirects
+    and realms of hosts that are themselves public.
     """
 
-    def __init__(self, policy: AddressPolicy, resolver: Resolver, *, public_only: bool = False) -> None:
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        resolver: Resolver,
+        reserved: Reserved | None = None,
+        *,
+        public_only: bool = False,
+    ) -> None:
         self._policy = policy
         self._resolver = resolver
+        self._reserved = reserved
         self._public_only = public_only
         self._network = httpcore.AnyIOBackend()
 
@@ -50,7 +60,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError("there is no such port")
         loop = asyncio.get_running_loop()
         ends = None if timeout is None else loop.time() + timeout
-        addresses = self._permitted(host, await self._resolve(host, port, timeout))
+        addresses = await self._permitted(host, port, await self._resolve(host, port, timeout))
         failure: Exception | None = None
         for number, address in enumerate(addresses):
             # Each address gets its share of the time left, so that a dead first one does not eat the whole of it.
@@ -84,8 +94,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError("the name cannot be resolved") from error
 
-    def _permitted(self, host: str, addresses: list[str]) -> list[str]:
+    async def _permitted(self, host: str, port: int, addresses: list[str]) -> list[str]:
         refusals = {address: self._policy.refusal(address, public_only=self._public_only) for address in addresses}
+        if self._reserved is not None:
+            for address in addresses:
+                if await self._reserved.has_address(address, port):
+                    refusals[address] = "the API server"
         for address, why in refusals.items():
             if why is not None:
                 _log.info("address refused: host=%s address=%s: %s", host, address, why)

@@ -1,13 +1,17 @@
 """What the registry client is told by settings, and whom it tells what it does."""
 
+import asyncio
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from webhook.core.keyring import Keyring
+from webhook.core.goproxy import ProxyRules
+from webhook.core.trace import Answered, Exchanged
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.own import OwnCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +20,10 @@ class RegistryOptions:
 
     hosts_dir: containerd's certs.d layout, None: only containerd's defaults. allowed_hosts: globs on host or host:port,
     empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
-    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: the process's own
-    credentials (the docker configuration, on the command line), tried after a pod's pull secrets. lend_lists: whether
-    a list that was read for one object counts as known for another (known_lists).
+    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: podgate's own
+    credentials, source by source, tried in this order after a pod's pull secrets. lend_lists: whether
+    a list that was read for one object counts as known for another (known_lists). proxies: those of the environment.
+    reserved: hosts with ports that are never asked, whatever is allowed: the API server.
     """
 
     hosts_dir: Path | None = None
@@ -32,7 +37,9 @@ class RegistryOptions:
     negative_ttl: float = 10.0
     stale_for: float = 86400.0
     lend_lists: bool = True
-    own: Keyring = field(default_factory=Keyring, repr=False)
+    proxies: ProxyRules = field(default_factory=ProxyRules, repr=False)
+    reserved: tuple[tuple[str, int], ...] = ()
+    own: tuple[OwnCredentials, ...] = field(default=(), repr=False)
 
     def may_ask(self, host: str) -> bool:
         """Whether allowedHosts lets a host be asked; it is written with its port where that is not the scheme's own."""
@@ -59,13 +66,20 @@ def _nobody(*_: object) -> None:
 class Hooks:
     """The world's clocks, and who counts.
 
-    clock: seconds that only grow. wall: seconds since 1970, for issued_at. on_request: host,
-    method, status or error code, seconds; once for each request, with the redirects that it led to. on_cache: name of
-    the cache, and hit, miss or evicted. on_breaker: host, and closed, open or half-open.
+    clock: seconds that only grow. wall: seconds since 1970, for issued_at. sleep: for so many seconds. jitter: from 0
+    to 1, by chance. on_request: host, method, status or error code, seconds; once for each request, with the redirects
+    that it led to. on_cache: name of the cache, and hit, miss, evicted or stale (shown although its time was up).
+    on_breaker: host, and closed, open or half-open. on_exchange: each request, those that redirects led to as well.
+    on_answer: each document that was asked for and came.
     """
 
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
     on_request: Callable[[str, str, str, float], None] = _nobody
     on_cache: Callable[[str, str], None] = _nobody
+    on_program: Callable[[str, str], None] = _nobody
     on_breaker: Callable[[str, str], None] = _nobody
+    on_exchange: Callable[[Exchanged], None] = _nobody
+    on_answer: Callable[[Answered], None] = _nobody

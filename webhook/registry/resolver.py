@@ -1,11 +1,17 @@
 """Images of registries: the port that the service asks, put together from its parts.
 
-One look-up goes: cache, flight (one request however many ask), then for each login each endpoint. The order of the
-loops is the node's: the kubelet goes from credential to credential, containerd from host to host within each.
+One look-up goes: cache, flight (one request however many ask), then for each login each endpoint (rounds.py). The
+order of the loops is the node's: the kubelet goes from credential to credential, containerd from host to host within.
+What cannot be asked for because a registry is down is answered by what it said before, if that is known, as `stale`.
 """
 
+import asyncio
 import logging
+import math
 import secrets
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -15,12 +21,13 @@ from webhook.core.reference import Reference
 from webhook.ports import Access, Image
 from webhook.registry.auth import REFUSALS
 from webhook.registry.cache import Cache, Key
-from webhook.registry.client import RegistryClient, Sight
-from webhook.registry.credentials import OPEN, Login, logins
+from webhook.registry.client import RegistryClient
+from webhook.registry.credentials import ANONYMOUS, OPEN, Login, logins
 from webhook.registry.faults import again
 from webhook.registry.flight import Flights
 from webhook.registry.options import Hooks, RegistryOptions
-from webhook.registry.places import Place, Places
+from webhook.registry.places import Places
+from webhook.registry.rounds import Rounds
 from webhook.registry.transport import Transports
 from webhook.registry.wire import Wire
 
@@ -28,8 +35,20 @@ _log = logging.getLogger("podgate.registry")
 
 # What is true for a while. An overload or outage is over when it is over, and says nothing about the image.
 _REMEMBERED: Final = REFUSALS | {"too-large", "digest-mismatch", "malformed", "unsupported"}
+# What an answer of yesterday may stand in for. A refusal, or an answer that is wrong, is one of today.
+_DOWN: Final = frozenset({"unavailable", "timeout", "rate-limited"})
+# Who has an old answer to fall back on gives up waiting so many seconds before his deadline: the rest is for a verdict.
+_TO_CONCLUDE: Final = 0.25
 # Of several refusals the one is reported that somebody can do something about.
 _TELLING: Final[tuple[ErrorCode, ...]] = ("denied", "unauthorized", "not-found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """`stale`: it stands in for what a registry that is down would say."""
+
+    document: Document
+    stale: bool = False
 
 
 class RegistryImages:
@@ -41,10 +60,12 @@ class RegistryImages:
     def __init__(self, options: RegistryOptions | None = None, hooks: Hooks | None = None) -> None:
         self._options = options or RegistryOptions()
         hooks = hooks or Hooks()
-        self._transports = Transports(self._options.addresses)
+        self._transports = Transports(self._options.addresses, self._options.proxies, self._options.reserved)
         self._client = RegistryClient(Wire(self._transports, self._options, hooks), self._options, hooks)
         self._places = Places(self._options.hosts_dir, hooks)
+        self._rounds = Rounds(self._client, self._places, self._options, hooks)
         self._cache = Cache(self._options.cache_bytes, hooks)
+        self._hooks = hooks
         self._flights: Flights[Document] = Flights()
         # Credentials are known to caches by an HMAC under this: keys in a core dump or a log give nothing away.
         self._salt = secrets.token_bytes(32)
@@ -55,20 +76,23 @@ class RegistryImages:
             key = _key(reference, "manifest", reference.digest)
         else:
             key = _key(reference, "tag", reference.tag or "latest")
-        return Image(reference, await self._look_up(reference, key, access))
+        found = await self._look_up(reference, key, access)
+        return Image(reference, found.document, found.stale)
 
     async def fetch(self, reference: Reference, digest: str, role: Role, access: Access) -> Document:
         """A document of the reference's repository by digest, its hash checked."""
-        return await self._look_up(reference, _key(reference, role, digest), access)
+        return (await self._look_up(reference, _key(reference, role, digest), access)).document
 
-    def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+    async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
         """Indexes in the cache that name a manifest, of the reference's repository alone: what somebody writes into
         another one must not weaken a verdict about this. Raises BadCredentials."""
         if not self._options.lend_lists:
             return ()
         found: dict[str, Document] = {}
         key = _key(reference, "manifest", digest)
-        viewers = {login.viewer for login in logins(reference, access.secrets, self._options.own, self._salt)}
+        viewers = set()
+        with suppress(RegistryError):  # the time is up: what everybody is shown has to do
+            viewers = {login.viewer async for login in logins(reference, access, self._options.own, self._salt)}
         for viewer in (OPEN, *sorted(viewers)):
             for document in self._cache.lists(key.seen_by(viewer)):
                 found.setdefault(document.digest, document)
@@ -94,70 +118,109 @@ class RegistryImages:
     ) -> None:
         await self.aclose()
 
-    async def _look_up(self, reference: Reference, key: Key, access: Access) -> Document:
+    async def _look_up(self, reference: Reference, key: Key, access: Access) -> _Found:
         """Login after login until one may see it; another login helps against refusals only."""
         if not self._options.may_ask(reference.domain):
             raise RegistryError("blocked-host", f"allowedHosts leaves out {reference.domain}")
         refusals: list[RegistryError] = []
-        for login in logins(reference, access.secrets, self._options.own, self._salt):
-            try:
-                return await self._seen_by(login, key.seen_by(login.viewer), access)
-            except RegistryError as error:
-                if error.code not in REFUSALS:
-                    raise
-                refusals.append(error)
-        raise min(refusals, key=lambda error: _TELLING.index(error.code))
+        down: RegistryError | None = None
+        async with aclosing(logins(reference, access, self._options.own, self._salt)) as ways:
+            async for login in ways:
+                seen = key.seen_by(login.viewer)
+                old = self._old(seen)
+                if down is None:
+                    try:
+                        return _Found(await self._seen_by(login, seen, self._deadline(access, old)))
+                    except RegistryError as error:
+                        if error.code in REFUSALS:
+                            refusals.append(error)
+                            continue
+                        if error.code not in _DOWN or key.what != "tag":
+                            raise
+                        down = error  # further logins are of use only for what they saw before
+                if old is not None:
+                    _log.warning("stale: %s is what it was before (%s)", reference, down.code)
+                    self._hooks.on_cache("tags", "stale")
+                    return _Found(old, stale=True)
+        raise down or min(refusals, key=lambda error: _TELLING.index(error.code))
 
-    async def _seen_by(self, login: Login, key: Key, access: Access) -> Document:
+    def _deadline(self, access: Access, old: Document | None) -> float | None:
+        """The asker's. Who has an old answer to fall back on waits for one request's time, and leaves a rest."""
+        if old is None:
+            return access.deadline
+        now = asyncio.get_running_loop().time()
+        enough = now + self._options.request_timeout
+        if access.deadline is None:
+            return enough
+        return min(enough, max(access.deadline - _TO_CONCLUDE, (now + access.deadline) / 2))
+
+    async def _seen_by(self, login: Login, key: Key, deadline: float | None) -> Document:
         known = self._known(key)
         if known is not None:
             return known
         failure = self._cache.failures.get(key)
         if failure is not None:
             raise again(failure)
-        return await self._flights.share(key, lambda: self._ask(login, key), access.deadline)
+        return await self._flights.share(key, lambda: self._ask(login, key), deadline)
 
     def _known(self, key: Key) -> Document | None:
         """What the cache has for a viewer: what he saw himself, or what everybody is shown."""
         if key.what != "tag":
             return self._cache.document(key.seen_by(OPEN), key)
-        for viewer in (OPEN, key.viewer):
-            tag = key.seen_by(viewer)
-            digest = self._cache.tags.get(tag)
-            if digest is not None:
-                return self._cache.document(tag._replace(what="manifest", name=digest))
+        found = self._cache.tags.find(key.seen_by(OPEN), key)
+        return self._cache.document(_named(*found)) if found else None
+
+    def _old(self, key: Key, age: float | None = None) -> Document | None:
+        """What a tag named when its viewer, or anybody, last asked, at most `age` seconds ago: staleFor where it is
+        None."""
+        if key.what != "tag":
+            return None
+        for tag in (key.seen_by(OPEN), key):
+            digest = self._cache.tags.old(tag, self._options.stale_for if age is None else age)
+            document = self._cache.documents.peek(_named(tag, digest)) if digest else None
+            if document is not None:
+                return document
         return None
 
     async def _ask(self, login: Login, key: Key) -> Document:
         """Asks the endpoints and remembers the answer, good or bad."""
         try:
-            sight = await self._first_place(login, key)
+            earlier = self._old(key, age=math.inf)  # however old: it is only compared with what a HEAD says
+            sight = await self._rounds.sight(login, key, earlier, partial(self._flights.hold, key))
         except RegistryError as error:
             _report(key, error)
-            if error.code in _REMEMBERED and self._options.negative_ttl:
-                self._cache.failures.put(key, again(error), self._options.negative_ttl)
+            self._remember_failure(key, error)
             raise
         seen, document = key.seen_by(sight.viewer), sight.document
         if key.what == "tag":
             self._cache.tags.put(seen, document.digest, self._options.tag_ttl)
-            seen = seen._replace(what="manifest", name=document.digest)
+            seen = _named(seen, document.digest)
         self._cache.remember(seen, document)
         return document
 
-    async def _first_place(self, login: Login, key: Key) -> Sight:
-        """The first endpoint that answers; the next is tried after any failure, as containerd does."""
-        places = [place for place in await self._places.of(key.domain) if _serves(place, key)]
-        failures: list[RegistryError] = []
-        for place in places:
-            try:
-                return await self._client.document(place, key, login)
-            except RegistryError as error:
-                failures.append(error)
-        raise _telling(failures)
+    def _remember_failure(self, key: Key, error: RegistryError) -> None:
+        """For negativeTTL, or as long as the registry wants to be left alone if that is shorter. What a viewer is
+        refused now must not be shown to him later, when the registry is down and cannot refuse it."""
+        seconds = self._options.negative_ttl
+        if error.code == "rate-limited":
+            seconds = min(seconds, error.exchange.retry_after or 0.0)
+        elif error.code not in _REMEMBERED:
+            seconds = 0.0
+        if seconds:
+            self._cache.failures.put(key, again(error), seconds)
+        if key.what == "tag" and error.code in REFUSALS:
+            self._cache.tags.drop(key)
+            if key.viewer == ANONYMOUS:
+                self._cache.tags.drop(key.seen_by(OPEN))
 
 
 def _key(reference: Reference, what: Literal["manifest", "config", "tag"], name: str) -> Key:
     return Key("", reference.domain, reference.path, what, name)
+
+
+def _named(tag: Key, digest: str) -> Key:
+    """The key of what a tag names, for the same viewer."""
+    return tag._replace(what="manifest", name=digest)
 
 
 def _report(key: Key, error: RegistryError) -> None:
@@ -170,25 +233,3 @@ def _report(key: Key, error: RegistryError) -> None:
         *(key.domain, key.repository, key.what, key.name, error.code, error.detail),
         *(exchange.url, exchange.status, exchange.body),
     )
-
-
-def _serves(place: Place, key: Key) -> bool:
-    return place.resolves if key.what == "tag" else place.pulls
-
-
-def _telling(failures: list[RegistryError]) -> RegistryError:
-    """Of several endpoints' failures the one that got furthest (containerd's resolver, firstErrPriority): an answer
-    before `not found` before none at all; the others are told in its detail."""
-    if not failures:
-        return RegistryError("not-found", "no endpoint of the registry may be asked for this")
-    if len(failures) == 1:
-        return failures[0]
-    chosen = max(failures, key=_progress)
-    detail = "; ".join(failure.detail for failure in failures)
-    return RegistryError(chosen.code, detail, chosen.exchange, retryable=chosen.retryable)
-
-
-def _progress(error: RegistryError) -> int:
-    if error.exchange.status is None:
-        return 1
-    return 2 if error.code == "not-found" else 3

@@ -3,20 +3,23 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
 
 import httpx
 
 from webhook.core.errors import ErrorCode, Exchange, RegistryError
+from webhook.core.trace import Exchanged
 from webhook.registry.addresses import is_public
 from webhook.registry.body import read_document, read_words
-from webhook.registry.breaker import Breakers
+from webhook.registry.breaker import Attempt, Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.patience import retry_after
 from webhook.registry.tls import PLAIN, Tls
-from webhook.registry.transport import Transports
+from webhook.registry.transport import PUBLIC, Transports
 from webhook.registry.turns import Turns
 
 _log = logging.getLogger("podgate.registry")
@@ -28,12 +31,10 @@ _AGENT: Final = "podgate"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host.
-
-    `authorization`: a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts.
-    `secrets`: what must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes
-    from the reference or from settings, not from an answer. `public_only`: a public host sent us here.
-    """
+    """A GET or HEAD. `limit`: bytes of the decoded body. `header`: what hosts.toml adds for this host. `authorization`:
+    a secret, or empty. `dial_timeout`: seconds for the connection, None: only requestTimeout counts. `secrets`: what
+    must not be quoted from an error's body, beside authorization and header. `chosen`: the host comes from the
+    reference or from settings, not from an answer. `public_only`: a public host sent us here."""
 
     url: str
     accept: str
@@ -45,13 +46,15 @@ class Ask:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: bool = True
     public_only: bool = False
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    form: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back in the end. `challenges`: the WWW-Authenticate lines, none where the answer is another host's than
     the one that was asked. `body`: whole where the status is 200, else its beginning. `public`: whether the host that
-    was asked first has a public address. `url`: fit for a log.
+    was asked first has a public address. `url`: fit for a log. `retry_after`: seconds, None where the host names none.
     """
 
     status: int
@@ -61,10 +64,11 @@ class Reply:
     url: str
     challenges: tuple[str, ...] = field(default=(), repr=False)
     public: bool = False
+    retry_after: float | None = None
 
     def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
         """A RegistryError of this exchange."""
-        exchange = Exchange(self.url, self.status, printable_body(self.body))
+        exchange = Exchange(self.url, self.status, printable_body(self.body), self.retry_after)
         return RegistryError(code, detail, exchange, retryable=retryable)
 
 
@@ -111,7 +115,7 @@ class Wire:
             outcome = error.code
             raise
         finally:
-            self._hooks.on_request(host, "GET", outcome, time.perf_counter() - started)
+            self._hooks.on_request(host, ask.method, outcome, time.perf_counter() - started)
         return reply
 
     async def _follow(self, ask: Ask, first: httpx.URL, ends: float) -> Reply:
@@ -130,19 +134,34 @@ class Wire:
 
     async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
         """One request and its answer, by a time of the loop's clock."""
-        origin = f"{way.url.scheme}://{authority(way.url)}"
-        with self._breakers.attempt(origin) as attempt, translated(printable_url(way.url)):
+        origin, url = f"{way.url.scheme}://{authority(way.url)}", printable_url(way.url)
+        with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
             async with asyncio.timeout_at(ends):
                 response = await self._send(ask, way)
                 try:
                     attempt.status = response.status_code
                     location = response.headers.get("Location")
-                    if response.status_code not in _REDIRECTS or location is None:
+                    if response.status_code not in _REDIRECTS or location is None or ask.form:
                         return await self._reply(ask, response, way)
                     await read_words(response)  # so that the connection can be used again
-                    return _Onward(_target(way.url, location), is_public(_peer(response)))
+                    return _Onward(_target(way.url, location), _public(response))
                 finally:
                     await response.aclose()
+
+    @contextmanager
+    def _told(self, method: str, url: str, attempt: Attempt) -> Iterator[None]:
+        """Tells of one request when it has ended; of one that was given up nobody wants to know."""
+        started = time.perf_counter()
+        code: ErrorCode | None = None
+        try:
+            yield
+        except RegistryError as error:
+            code = error.code
+            raise
+        finally:
+            if code is not None or attempt.status is not None:
+                seconds = time.perf_counter() - started
+                self._hooks.on_exchange(Exchanged(method, url, attempt.status, code, seconds))
 
     async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
         """Away from home nothing goes along that only the first host should see."""
@@ -155,14 +174,21 @@ class Wire:
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._options.request_timeout)
         if way.home and ask.dial_timeout is not None:
             limits["connect"] = min(limits["connect"], ask.dial_timeout)
-        request = httpx.Request("GET", way.url, headers=[*theirs, *ours.items()], extensions={"timeout": limits})
-        _log.debug("GET %s", printable_url(way.url))
-        transport = self._transports.of(ask.tls if way.home else ask.tls.abroad, public_only=way.public_only)
+        headers = [*theirs, *ours.items()]
+        if ask.form:
+            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+        content = ask.form or None
+        request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
+        _log.debug("%s %s", ask.method, printable_url(way.url))
+        configuration = ask.tls if way.home else ask.tls.abroad
+        transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
     async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
         headers = response.headers
-        if response.status_code == 200:
+        if ask.method == "HEAD":
+            body = b""
+        elif response.status_code == 200:
             body = await read_document(response, ask.limit)
         else:
             body = _redacted(ask, await read_words(response))
@@ -174,7 +200,8 @@ class Wire:
             body=body,
             url=printable_url(way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
-            public=is_public(_peer(response)),
+            public=_public(response),
+            retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
         )
 
 
@@ -216,6 +243,12 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     if (url.scheme, target.scheme) == ("https", "http"):
         raise RegistryError("tls", "a redirect from https to http", exchange)
     return target.copy_with(fragment=None)
+
+
+def _public(response: httpx.Response) -> bool:
+    """Whether what answered has a public address; behind a proxy its name decides."""
+    by_name = response.extensions.get(PUBLIC)
+    return is_public(_peer(response)) if by_name is None else bool(by_name)
 
 
 def _peer(response: httpx.Response) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 
@@ -15,6 +16,23 @@ def say(text: str) -> None:
         line = "".join(character if character.isprintable() else "?" for character in " ".join(text.splitlines()))
         with contextlib.suppress(OSError):  # nobody is left to be told
             print(f"podgate: {line}", file=sys.stderr)  # noqa: T201  # the command line's own voice
+
+
+def deliver(stream: TextIO | None, write: Callable[[TextIO], None]) -> None:
+    """Writes results to a stream (None: it is closed). That nobody reads them any more is no error.
+
+    Raises OSError where they are lost otherwise: the disk is full.
+    """
+    if stream is None:
+        return
+    try:
+        write(stream)
+        stream.flush()
+    except BrokenPipeError:
+        be_quiet(stream)
+    except OSError as error:
+        be_quiet(stream)
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def be_quiet(stream: TextIO | None) -> None:

@@ -1,0 +1,190 @@
+"""What a decision costs by the number of nodes: ratios within one run, counts, and memory."""
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tests.bench.figures import Figure
+from tests.support.images import multi
+from webhook.cluster.files import FileCluster
+from webhook.core.grouping import NodeIndex
+from webhook.core.manifest import Document, Role
+from webhook.core.reference import Reference
+from webhook.core.workload import PodConstraints, Workload, parse_workload
+from webhook.landing import Landing
+from webhook.ports import Access, Image
+from webhook.service import Judge, Request
+from webhook.settings import parse_settings
+
+FEW: Final = 50
+MANY: Final = 10_000
+JUDGED: Final = 200
+"""Decisions in a round."""
+ROUNDS: Final = 9
+"""Rounds of each of two, in turn: the least of each is compared, which is what nothing else has disturbed."""
+
+PLATFORMS: Final = (("linux", "amd64"), ("linux", "arm64"), ("linux", "s390x"), ("linux", "ppc64le"), ("linux", "arm"))
+"""Times five zones, times with and without a taint: 50 shapes."""
+
+
+def shaped(number: int) -> dict[str, Any]:
+    """A Node as an API server gives it, with the labels that nodes have."""
+    os, architecture = PLATFORMS[number % 5]
+    zone = (number // 5) % 5
+    labels = {
+        "kubernetes.io/os": os,
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/hostname": f"node-{number}",
+        "topology.kubernetes.io/region": "region-1",
+        "topology.kubernetes.io/zone": f"region-1{'abcde'[zone]}",
+        "node.kubernetes.io/instance-type": f"type-{number % 5}",
+        "karpenter.sh/nodepool": f"pool-{number % 50}",
+        "serial": str(number),
+    }
+    taints = [{"key": "team", "value": "blue", "effect": "NoSchedule"}] if (number // 25) % 2 else []
+    info = {"operatingSystem": os, "architecture": architecture, "containerRuntimeVersion": "containerd://2.1.4"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": f"node-{number}", "labels": labels},
+        "spec": {"taints": taints},
+        "status": {"nodeInfo": info, "conditions": [{"type": "Ready", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}]},
+    }
+
+
+class _Known:
+    """Images that are known already: what is measured is all that is not a registry."""
+
+    def __init__(self) -> None:
+        root = multi("linux/amd64", "linux/s390x").root
+        self._root = Document(root.media_type, root.digest, root.body)
+
+    async def resolve(self, reference: Reference, access: Access) -> Image:
+        return Image(reference, self._root)
+
+    async def fetch(self, reference: Reference, digest: str, role: Role, access: Access) -> Document:
+        raise AssertionError("an index decides by itself")
+
+    async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
+        return ()
+
+
+def _pod(**spec: Any) -> Workload:
+    containers = [{"name": "app", "image": "reg.example/app:1"}]
+    obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "team"}}
+    workload = parse_workload({**obj, "spec": {"containers": containers, **spec}})
+    assert workload is not None
+    return workload
+
+
+PODS: Final = {
+    "that may land anywhere": _pod(tolerations=[{"operator": "Exists"}]),
+    "in a zone": _pod(nodeSelector={"topology.kubernetes.io/zone": "region-1a"}),
+    "on a node by its label": _pod(nodeSelector={"kubernetes.io/hostname": "node-7"}),
+}
+
+
+def _judge(count: int) -> tuple[Judge, FileCluster]:
+    cluster = FileCluster.from_documents(map(shaped, range(count)))
+    return Judge(parse_settings({}), _Known(), cluster), cluster
+
+
+async def _round(judge: Judge, workload: Workload) -> float:
+    started = time.perf_counter()
+    for _ in range(JUDGED):
+        await judge.judge(Request(workload))
+    return time.perf_counter() - started
+
+
+async def _in_turn(one: Callable[[], Awaitable[float]], other: Callable[[], Awaitable[float]]) -> tuple[float, float]:
+    """The least that each of two takes, after a round that only warms up."""
+    seconds = [(await one(), await other()) for _ in range(ROUNDS + 1)][1:]
+    return min(first for first, _ in seconds), min(second for _, second in seconds)
+
+
+async def figures() -> list[Figure]:
+    """Decisions over many nodes against few, heartbeats against decisions, and memory."""
+    (few, _), (many, cluster) = _judge(FEW), _judge(MANY)
+    found = []
+    gc.collect()
+    gc.freeze()  # what is there stays, and a collection must not walk it in the one and not in the other
+    for name, workload in PODS.items():
+
+        async def over_few(workload: Workload = workload) -> float:
+            return await _round(few, workload)
+
+        async def over_many(workload: Workload = workload) -> float:
+            return await _round(many, workload)
+
+        small, large = await _in_turn(over_few, over_many)
+        found.append(Figure(f"nodes: a pod {name}, over {MANY:,} against {FEW} nodes", large / small, "ratio", 1.1))
+    found += await _heartbeats(many, cluster)
+    gc.unfreeze()
+    return [*found, *_memory()]
+
+
+async def _heartbeats(judge: Judge, cluster: FileCluster) -> list[Figure]:
+    """Decisions with a heartbeat before each, against decisions alone; the reading of the Node itself left out."""
+    workload = PODS["that may land anywhere"]
+    before = cluster.nodes()
+    nodes = [shaped(number) for number in range(JUDGED)]
+
+    async def alone() -> float:
+        return await _round(judge, workload)
+
+    async def between() -> float:
+        total = 0.0
+        for one in nodes:
+            cluster.add(one)
+            started = time.perf_counter()
+            await judge.judge(Request(workload))
+            total += time.perf_counter() - started
+        return total
+
+    plain, beating = await _in_turn(alone, between)
+    assert cluster.nodes() is before
+    with _counted(NodeIndex) as built:
+        await between()
+    return [
+        Figure("nodes: a decision after a heartbeat, against one without", beating / plain, "ratio", 1.1),
+        Figure(f"nodes: indexes built for {JUDGED} heartbeats", built[0], "indexes", 0),
+    ]
+
+
+@contextmanager
+def _counted(kind: type) -> Iterator[list[int]]:
+    made, count = kind.__init__, [0]  # type: ignore[misc]  # of this very class, and put back below
+
+    def counting(self: object, *arguments: Any) -> None:
+        count[0] += 1
+        made(self, *arguments)
+
+    kind.__init__ = counting  # type: ignore[misc]  # put back below
+    try:
+        yield count
+    finally:
+        kind.__init__ = made  # type: ignore[misc]  # as it was
+
+
+def _memory(nodes: int = 5000) -> Sequence[Figure]:
+    """What nodes take up in memory once they are reduced to what decisions see, and grouped."""
+    tracemalloc.start()
+    cluster = FileCluster()
+    for number in range(nodes):
+        cluster.add(shaped(number))
+    cluster.nodes()
+    kept = tracemalloc.get_traced_memory()[0]
+    landing = Landing(parse_settings({}).nodes, cluster)
+    for workload in PODS.values():
+        landing.candidates(workload.constraints, daemon_set=False)
+    landing.candidates(PodConstraints(), daemon_set=False)
+    grouped = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    # The bounds are for a container of 256 MiB, which has to hold the cache of documents as well.
+    return [
+        Figure(f"nodes: memory of {nodes:,} nodes", kept / 2**20, "MiB", 32),
+        Figure(f"nodes: memory of their groups, for {len(PODS) + 1} kinds of pods", (grouped - kept) / 2**20, "MiB", 8),
+    ]

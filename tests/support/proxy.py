@@ -1,0 +1,135 @@
+"""A forward proxy on loopback, in a thread of its own: CONNECT and absolute URLs, to where it knows that names lead."""
+
+import asyncio
+import base64
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Through:
+    """One request to the proxy: its method and target as they were sent, and who asked."""
+
+    method: str
+    target: str
+    login: str
+
+
+class ForwardProxy:
+    """A context manager. `names`: the addresses of names, host:port to host:port. `users`: user:password pairs, where
+    it lets in nobody else."""
+
+    def __init__(
+        self, names: dict[str, str], *, tls: ssl.SSLContext | None = None, users: tuple[str, ...] = ()
+    ) -> None:
+        self.log: list[Through] = []
+        self.names = names
+        self.users = users
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self.port = 0
+
+    def url(self, login: str = "", host: str = "127.0.0.1") -> str:
+        """What stands in HTTPS_PROXY."""
+        return f"http{'s' if self._tls else ''}://{login}{'@' if login else ''}{host}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for task, writer in self._tasks.items():
+            writer.transport.abort()  # a task that has not begun does not do it
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(5):  # for what was aborted to be closed
+            await asyncio.sleep(0)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._connection(reader, writer))
+        self._tasks[task] = writer
+        task.add_done_callback(self._tasks.pop)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while await self._answer(reader, writer):
+                    await writer.drain()
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request; whether there may be another on this connection."""
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, target, version = first.split(" ")
+        headers = [line.partition(":") for line in lines if line]
+        said = next((value for name, _, value in headers if name.lower() == "proxy-authorization"), "").strip()
+        login = base64.b64decode(said.removeprefix("Basic ")).decode() if said else ""
+        self.log.append(Through(method, target, login))
+        if self.users and login not in self.users:
+            writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+            return True
+        if method == "CONNECT":
+            await self._tunnel(target, reader, writer)
+            return False
+        kept = [line for line in lines if not line.lower().startswith("proxy-authorization")]
+        writer.write(await self._forwarded(target, [f"{method} {{}} {version}", *kept]))
+        return True
+
+    async def _open(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, _, port = self.names.get(name, "127.0.0.1:1").rpartition(":")
+        return await asyncio.open_connection(host, int(port))
+
+    async def _forwarded(self, target: str, lines: list[str]) -> bytes:
+        """The answer to a request without a body, whose answer has a length."""
+        parts = urlsplit(target)
+        reader, writer = await self._open(parts.netloc if ":" in parts.netloc else f"{parts.netloc}:80")
+        try:
+            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            writer.write("\r\n".join(lines).format(path).encode("latin-1"))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            return head + await reader.readexactly(length)
+        finally:
+            writer.transport.abort()
+
+    async def _tunnel(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await self._open(target)
+        writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
+        pumps = [asyncio.ensure_future(_pump(reader, back)), asyncio.ensure_future(_pump(there, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            back.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()

@@ -1,0 +1,207 @@
+"""Karpenter NodePools: the nodes that may yet be made for a pod.
+
+Sources: sigs.k8s.io/karpenter v1.15.0, pkg/apis/v1 (nodepool.go, labels.go) and pkg/controllers/provisioning/scheduling
+(nodeclaimtemplate.go, nodeclaim.go). What is made of them here: docs/adr/0010-karpenter-nodepools.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Final
+
+from webhook.core.candidates import Admission
+from webhook.core.errors import MalformedObject
+from webhook.core.node import ARCH_LABEL, OS_LABEL, WINDOWS_BUILD_LABEL, emulated_platforms, node_platform
+from webhook.core.node_selector import fields_hold
+from webhook.core.objects import Fields
+from webhook.core.platform import Platform
+from webhook.core.requirements import ANYTHING, Requirements, Values, compatible, gathered
+from webhook.core.scheduling import (
+    Node,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    Taint,
+    parse_requirements,
+    parse_taints,
+)
+from webhook.core.workload import PodConstraints
+
+API_GROUP: Final = "karpenter.sh"
+POOL_LABEL: Final = "karpenter.sh/nodepool"
+
+_ALIASES: Final[Mapping[str, str]] = {
+    "beta.kubernetes.io/arch": ARCH_LABEL,
+    "beta.kubernetes.io/os": OS_LABEL,
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+}
+"""Older names of labels, which Karpenter takes for the newer ones (NormalizedLabels)."""
+
+_ALWAYS_THERE: Final = frozenset(
+    {
+        ARCH_LABEL,
+        OS_LABEL,
+        POOL_LABEL,
+        "karpenter.sh/capacity-type",
+        "node.kubernetes.io/instance-type",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+    }
+)
+"""Labels that every node of Karpenter's has, with values that the provider chooses where nobody else does."""
+
+_WELL_KNOWN: Final = _ALWAYS_THERE | {WINDOWS_BUILD_LABEL}
+
+_PROVIDER_DOMAINS: Final = (
+    "karpenter.k8s.aws",
+    "karpenter.azure.com",
+    "karpenter.k8s.gcp",
+    "eks.amazonaws.com",
+    "topology.k8s.aws",
+    "topology.ebs.csi.aws.com",
+    "kubernetes.azure.com",
+    "cloud.google.com",
+)
+"""Domains in which providers define well-known labels of their own. Others that begin with `karpenter.` count, too."""
+
+_HOSTNAME: Final = "kubernetes.io/hostname"
+_NO_HOST: Final = "\0"
+"""The name of a node to come: one that nobody can have named."""
+
+_ARCHITECTURES: Final[Mapping[str, tuple[str, ...]]] = {"linux": ("amd64", "arm64"), "windows": ("amd64",)}
+"""Architectures that Karpenter has names for (labels.go), with the systems that there are kubelets for."""
+
+_MOST_PLATFORMS: Final = 64
+"""Platforms of one pool that are told apart; one that names more names none in earnest."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePool:
+    """A karpenter.sh/v1 NodePool as far as it says what nodes are made of it.
+
+    `requirements` are what it leaves open by label, its own labels among them.
+    """
+
+    name: str
+    requirements: Requirements
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    emulates: tuple[Platform, ...] = ()
+    deleting: bool = False
+
+
+def parse_node_pool(obj: Mapping[str, object]) -> NodePool:
+    """A NodePool as the API server serves it. Raises MalformedObject with the path to a field of a wrong type."""
+    top = Fields.of(obj)
+    metadata = top.demand("metadata")
+    name = metadata.text("name")
+    if not name:
+        raise MalformedObject("is missing", metadata.at("name"))
+    template = top.demand("spec").demand("template")
+    spec = template.inner("spec")
+    about = template.inner("metadata")
+    labels = {**about.string_map("labels"), POOL_LABEL: name, **_node_class(spec.inner("nodeClassRef"))}
+    fixed = tuple(NodeSelectorRequirement(key, "In", (value,)) for key, value in labels.items())
+    demanded = (*parse_requirements(spec, "requirements"), *fixed, *_OF_ALL)
+    return NodePool(
+        name=name,
+        requirements=gathered(demanded, _ALIASES),
+        labels=labels,
+        taints=parse_taints(spec, "taints"),
+        emulates=emulated_platforms(labels, about.string_map("annotations")),
+        deleting=metadata.get("deletionTimestamp") is not None,
+    )
+
+
+_OF_ALL: Final = (
+    NodeSelectorRequirement("karpenter.sh/registered", "In", ("true",)),
+    NodeSelectorRequirement("karpenter.sh/initialized", "In", ("true",)),
+    NodeSelectorRequirement(_HOSTNAME, "In", (_NO_HOST,)),
+)
+"""What a node that Karpenter has made has, when pods come to it."""
+
+
+def _node_class(reference: Fields) -> dict[str, str]:
+    """The label by which a node names the NodeClass it was made with."""
+    group, kind = reference.text("group"), reference.text("kind")
+    return {f"{group}/{kind.lower()}": reference.text("name")} if group and kind else {}
+
+
+def pool_nodes(pool: NodePool, constraints: PodConstraints, admission: Admission) -> tuple[Node, ...]:
+    """The nodes that may be made of a pool for a pod: one for each platform that the two leave open.
+
+    Where a pool says no os or no architecture, the platform is None and `may_be` holds the likeliest. None at all:
+    Karpenter makes no node of this pool for the pod.
+    """
+    if pool.deleting or admission.node_name or not admission.tolerates(pool.taints):
+        return ()
+    found: dict[object, Node] = {}
+    for term in admission.required.usable_terms():
+        left = _left(pool, term)
+        if left is not None:
+            for node in _nodes(pool, left, constraints):
+                found.setdefault((node.platform, node.labels.get(OS_LABEL), node.labels.get(ARCH_LABEL)), node)
+    return tuple(found.values())
+
+
+def _left(pool: NodePool, term: NodeSelectorTerm) -> Requirements | None:
+    """What a pool and a term of a pod leave open; None where they exclude each other."""
+    if not fields_hold(term, None):
+        return None
+    wanted = gathered(term.expressions, _ALIASES)
+    if not compatible(pool.requirements, wanted, (key for key in wanted if _is_open(key))):
+        return None
+    left = dict(pool.requirements)
+    for key, values in wanted.items():
+        left[key] = left.get(key, ANYTHING).met(values)
+    return None if any(left[key].none for key in _ALWAYS_THERE & left.keys()) else left
+
+
+def _is_open(key: str) -> bool:
+    domain, slash, _ = key.partition("/")
+    return key in _WELL_KNOWN or (
+        bool(slash) and domain != API_GROUP and (domain.startswith("karpenter.") or domain in _PROVIDER_DOMAINS)
+    )
+
+
+def _nodes(pool: NodePool, left: Requirements, constraints: PodConstraints) -> Iterator[Node]:
+    systems, architectures = left.get(OS_LABEL, ANYTHING), left.get(ARCH_LABEL, ANYTHING)
+    builds = sorted(left.get(WINDOWS_BUILD_LABEL, ANYTHING).named) if _names(left.get(WINDOWS_BUILD_LABEL)) else [""]
+    base = {key: values.only for key, values in left.items() if values.only is not None and key != WINDOWS_BUILD_LABEL}
+    base = {key: value for key, value in {**base, **pool.labels}.items() if value != _NO_HOST}
+    platforms = product(_named(systems), _named(architectures), builds)
+    for number, (system, architecture, build) in enumerate(platforms):
+        if number >= _MOST_PLATFORMS:
+            return
+        if system == "windows" and architecture not in ("", *_ARCHITECTURES["windows"]):
+            continue  # there are no such nodes
+        if system != "windows" and build != builds[0]:
+            continue  # a build is Windows'
+        told = {OS_LABEL: system, ARCH_LABEL: architecture, WINDOWS_BUILD_LABEL: build if system == "windows" else ""}
+        labels = {**base, **{key: value for key, value in told.items() if value}}
+        node = Node(f"nodepool {pool.name}", node_platform({}, labels), labels=labels, taints=pool.taints)
+        may_be = () if node.platform else tuple(_likeliest(systems, architectures, labels, constraints))
+        yield replace(node, emulates=pool.emulates, may_be=may_be)
+
+
+def _names(values: Values | None) -> bool:
+    return values is not None and not values.others and bool(values.named)
+
+
+def _named(values: Values) -> list[str]:
+    """The values that are named, in order; an empty one where they are left to the provider."""
+    return sorted(values.named) if _names(values) else [""]
+
+
+def _likeliest(
+    systems: Values, architectures: Values, labels: Mapping[str, str], constraints: PodConstraints
+) -> Iterator[Platform]:
+    """The platforms that a provider is likeliest to choose where it may."""
+    wanted = labels.get(OS_LABEL) or constraints.os_name or constraints.os_label or "linux"
+    system = wanted if systems.allows(wanted) else next(filter(systems.allows, _ARCHITECTURES), "")
+    for architecture in (labels.get(ARCH_LABEL),) if ARCH_LABEL in labels else _ARCHITECTURES.get(system, ()):
+        if architectures.allows(str(architecture)):
+            found = node_platform({}, {**labels, OS_LABEL: system, ARCH_LABEL: str(architecture)})
+            if found is not None:
+                yield found

@@ -1,0 +1,69 @@
+"""Where pods may land: on the nodes of the cluster, on those that settings declare, and on nodes that may yet be made.
+
+Nodes are indexed once for each snapshot of them, whoever asks.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from webhook.core.candidates import Admission, demanded_platforms
+from webhook.core.grouping import NodeGroup, NodeIndex
+from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms
+from webhook.core.nodepools import pool_nodes
+from webhook.core.platform import parse_platform
+from webhook.core.runtime import Runtime
+from webhook.core.scheduling import Node, Taint
+from webhook.core.workload import PodConstraints
+from webhook.ports import Cluster
+from webhook.settings import DeclaredNode, Nodes
+
+_NEVER_SEEN: Final[Sequence[Node]] = ()
+
+
+class Landing:
+    """The candidates of pods in one cluster."""
+
+    def __init__(self, settings: Nodes, cluster: Cluster) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._declared = tuple(map(declared_node, settings.declared))
+        self._snapshot = _NEVER_SEEN
+        self._index = NodeIndex(self._declared, settings.transient_taints)
+
+    def candidates(self, constraints: PodConstraints, *, daemon_set: bool) -> tuple[NodeGroup, ...]:
+        """The nodes that pods with these constraints may land on, in groups, or what stands in where there are none.
+
+        `daemon_set`: they are those of a DaemonSet's template.
+        """
+        admission = Admission(constraints, self._settings.transient_taints, daemon_set=daemon_set)
+        index = self._indexed()
+        found = (*index.candidates(admission), *self._to_come(constraints, admission, len(index.nodes)))
+        if found or constraints.node_name:
+            return found
+        return _apart(demanded_platforms(constraints))
+
+    def _indexed(self) -> NodeIndex:
+        """The index of the nodes as they are now; the same one as long as the cluster gives the same nodes."""
+        nodes = self._cluster.nodes()
+        if nodes is not self._snapshot:
+            self._index = NodeIndex((*nodes, *self._declared), self._settings.transient_taints)
+            self._snapshot = nodes
+        return self._index
+
+    def _to_come(self, constraints: PodConstraints, admission: Admission, start: int) -> tuple[NodeGroup, ...]:
+        """The nodes that NodePools may give."""
+        pools = self._cluster.node_pools() if self._settings.node_pools else ()
+        return _apart([node for pool in pools for node in pool_nodes(pool, constraints, admission)], start)
+
+
+def _apart(nodes: Sequence[Node], start: int = 0) -> tuple[NodeGroup, ...]:
+    return tuple(NodeGroup.of((node,), start + number) for number, node in enumerate(nodes))
+
+
+def declared_node(shape: DeclaredNode) -> Node:
+    """A node shape of the settings as a node, named for what it is."""
+    platform = parse_platform(shape.platform)
+    labels = {OS_LABEL: platform.os, ARCH_LABEL: platform.architecture, **shape.labels}
+    taints = tuple(Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
+    runtime = Runtime.parse(shape.runtime)
+    return Node(f"declared {shape.platform}", platform, runtime, labels, taints, emulated_platforms(labels, {}))
