@@ -28,7 +28,7 @@ demo: $(VENV)/.locked ## Show denials, warnings and admissions on this machine, 
 	@$(BIN)/podgate demo
 
 test: $(VENV)/.locked ## Run the tests (no cluster, no Go, no root)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: ## Run the tests under every supported Python that is installed
 	@for version in $(SUPPORTED); do \

@@ -35,6 +35,7 @@ def on_terminal(arguments: list[str | Path], columns: int, environment: dict[str
     return sent.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.usefixtures("new_user")
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_texts_are_laid_out_for_the_terminal(settings: Path, tmp_path: Path, columns: int):
     path = write(tmp_path / "app.yaml", pod(), pod(name="denied", nodeSelector={"kubernetes.io/arch": "arm64"}))
@@ -47,6 +48,7 @@ def test_texts_are_laid_out_for_the_terminal(settings: Path, tmp_path: Path, col
     assert "1 warn, 1 deny" in lines[-1]
 
 
+@pytest.mark.usefixtures("new_user")
 def test_no_color(settings: Path, tmp_path: Path):
     path = write(tmp_path / "app.yaml", pod())
     arguments: list[str | Path] = ["check", "-f", path, "--target", "linux/arm64", "--config", settings]

@@ -71,7 +71,7 @@ def new_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     proxies = ("http_proxy", "https_proxy", "all_proxy")
-    own = ("KUBECONFIG", "DOCKER_CONFIG", "KUBERNETES_SERVICE_HOST", "NO_COLOR", "FORCE_COLOR")
+    own = ("KUBECONFIG", "DOCKER_CONFIG", "KUBERNETES_SERVICE_HOST", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
     others = [name for name in os.environ if name.startswith("PODGATE_")]
     for name in (*own, *others, *proxies, *map(str.upper, proxies)):
         monkeypatch.delenv(name, raising=False)
