@@ -46,6 +46,10 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "nodes.transientTaints": TEXTS,
     "exempt.namespaces": TEXTS,
     "exempt.images": TEXTS,
+    "registries.shortNames": (
+        [None, "docker.io", "quay.io", "localhost", "reg.example:5000", "[fd00::1]:5000"],
+        ["", "myreg", "quay.io/team", "https://quay.io", "quay.io:x", "quay.io ", 1, ["docker.io"]],
+    ),
     "registries.hostsDir": ([None, "/etc/certs.d"], ["", 1, ["/etc"]]),
     "registries.allowedAddresses": CIDRS,
     "registries.deniedAddresses": CIDRS,
@@ -138,7 +142,6 @@ LATER: dict[str, Any] = {
     "binding": "warn",
     "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
-    "registries.shortNames": "docker.io",
 }
 
 
