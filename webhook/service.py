@@ -139,7 +139,12 @@ class Judge:
         """The nodes that the pods may land on, or what stands in for them."""
         if constraints is None:
             return ()
-        return self._landing.candidates(constraints, daemon_set=workload.kind == "DaemonSet")
+        daemon_set = workload.kind == "DaemonSet"
+        if daemon_set:
+            # Its controller makes no pod for a node whose taints the template does not tolerate: what a RuntimeClass
+            # adds comes later (NodeShouldRunDaemonPod in k8s.io/kubernetes v1.37.2, pkg/controller/daemon).
+            constraints = replace(constraints, tolerations=workload.constraints.tolerations)
+        return self._landing.candidates(constraints, daemon_set=daemon_set)
 
     async def _examine(self, request: Request, groups: Sequence[NodeGroup], isolation: Isolation | None) -> _Examined:
         """Looks the images up for the shapes of nodes; without any node nothing is asked."""
