@@ -1,7 +1,6 @@
-"""Settings: each key by a table, hostile files, the environment, and docs/settings.md (design, section 12)."""
+"""Settings: each key by a table, and docs/settings.md (design, section 12)."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -15,18 +14,18 @@ from pydantic import BaseModel, ValidationError
 from webhook.core.errors import MalformedSettings
 from webhook.settings import NOT_YET, Settings, load_settings, parse_settings
 from webhook.settings_doc import document
-from webhook.settings_text import single_values, variable
-from webhook.settings_values import quantity, seconds
 
 DOC = Path(__file__).parents[1] / "docs" / "settings.md"
-
 ACTION = (["allow", "warn", "deny"], ["Deny", "off", "", None, True, 1])
 TEXTS = ([[], ["a"], ["a*", "b"]], ["a", [""], [1], [None], {"a": "b"}, None])
 DURATION_WRONG = ["5", 5, "5 s", "1d", "", None, True, [], "-1s", "nan", "1e3s", "\u0665s"]
+
+
 CIDRS = (
     [[], ["10.0.0.0/8"], ["::1/128", "127.0.0.1"], ["0.0.0.0/0"]],
     ["10.0.0.0/8", ["10.0.0.1/8"], ["10.0.0.0/33"], ["x"], [""], [1], [167772160], ["fe80::1%eth0/128"]],
 )
+
 
 KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "mode": (["deny", "warn", "audit", "off"], ["", "on", False, None, 1, ["deny"]]),
@@ -47,6 +46,10 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "nodes.transientTaints": TEXTS,
     "exempt.namespaces": TEXTS,
     "exempt.images": TEXTS,
+    "registries.shortNames": (
+        [None, "docker.io", "quay.io", "localhost", "reg.example:5000", "[fd00::1]:5000"],
+        ["", "myreg", "quay.io/team", "https://quay.io", "quay.io:x", "quay.io ", 1, ["docker.io"]],
+    ),
     "registries.hostsDir": ([None, "/etc/certs.d"], ["", 1, ["/etc"]]),
     "registries.allowedAddresses": CIDRS,
     "registries.deniedAddresses": CIDRS,
@@ -130,13 +133,15 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "server.maxBodyBytes": (["1Mi", "16Mi", "128Mi"], ["1Ki", "129Mi", None, "x"]),
     "server.shutdownDelay": (["0s", "10s", "5m"], [*DURATION_WRONG, "301s"]),
 }
+
+
 """By key: values that are taken, and values that are refused."""
+
 
 LATER: dict[str, Any] = {
     "binding": "warn",
     "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
-    "registries.shortNames": "docker.io",
 }
 
 
@@ -170,6 +175,8 @@ def test_each_key(key: str):
 
 
 IN_LISTS = ("registries.realms.", "registries.credentials.", "registries.credentialProviders.")
+
+
 """Keys that are shown with the one that they stand in."""
 
 
@@ -290,154 +297,6 @@ def test_nothing_of_it_can_be_changed():
     assert isinstance(settings.exempt.images, tuple)
 
 
-FILES = {
-    "a list": ("- mode", "must be a mapping of keys"),
-    "text": ("mode", "must be a mapping of keys"),
-    "a number": ("7", "must be a mapping of keys"),
-    "not YAML": ("mode: deny\nlog: [", "not YAML: line 2: "),
-    "a tab": ("\tmode: deny", "not YAML: line 1: "),
-    "a key twice": ("mode: deny\nlog: {}\nmode: warn", "not YAML: line 3: 'mode' stands twice"),
-    "a key twice below": ("log:\n  level: info\n  level: debug", "not YAML: line 3: 'level' stands twice"),
-    "a key that is no text": ("1: 2", "not YAML: line 1: a key is not text"),
-    "a key that is a list": ("[a]: 2", "not YAML: line 1: a key is not text"),
-    "a key that is null": ("~: 2", "not YAML: line 1: a key is not text"),
-    "two documents": ("mode: deny\n---\nmode: warn", "not YAML: "),
-    "a Python object": ("mode: !!python/object/apply:os.system [ls]", "not YAML: line 1: "),
-    "an own tag": ("mode: !off deny", "not YAML: line 1: "),
-    "bytes": ("mode: !!binary ZGVueQ==", "mode: must be one of deny, warn, audit, off"),
-    "nested deeply": ("mode: " + "[" * 2000, "not YAML: "),
-    "a huge number": ("server: {port: " + "9" * 5000 + "}", "not YAML: "),
-    "an alias to itself": ("exempt: &a {images: [*a]}", "exempt.images[0]: must be a string"),
-    "more than a settings file": ("mode: deny #" + "x" * (1 << 20), "is more than 1 MiB"),
-    "a NUL": ("mode: \0", "not YAML: "),
-    "a boolean of YAML 1.1": ("events: yes", "events: not yet"),
-    "a date": ("mode: 2026-01-01", "mode: must be one of deny, warn, audit, off"),
-    "a number of base 60": ("server: {port: 1:30}", "server.port: must be a whole number"),
-    "an octal number": ("server: {port: 0700}", "server.port: must be a whole number"),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_hostile_files(tmp_path: Path, name: str):
-    text, words = FILES[name]
-    path = tmp_path / "settings.yaml"
-    path.write_text(text)
-    with pytest.raises(MalformedSettings) as caught:
-        load_settings(str(path), {})
-    assert str(caught.value).startswith(f"{path}: {words}")
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_bomb_of_aliases_costs_nothing(tmp_path: Path):
-    """Ten levels of nine aliases are 3.5 thousand million values; only those of the first level are looked at."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    path = tmp_path / "settings.yaml"
-    for last in ("", "exempt: {images: *a9}"):
-        path.write_text("\n".join([*lines, last]))
-        with pytest.raises(MalformedSettings):
-            load_settings(str(path), {})
-
-
-def test_bytes_that_are_no_text(tmp_path: Path):
-    path = tmp_path / "settings.yaml"
-    path.write_bytes(bytes(range(256)))
-    with pytest.raises(MalformedSettings, match="not YAML"):
-        load_settings(str(path), {})
-
-
-@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n", "null\n", "{}", "\ufeff{}", "mode: deny\r\n"])
-def test_a_file_that_says_nothing_means_the_defaults(tmp_path: Path, text: str):
-    path = tmp_path / "settings.yaml"
-    path.write_text(text)
-    assert load_settings(str(path), {}) == Settings()
-
-
-def test_words_that_yaml_11_takes_for_booleans(tmp_path: Path):
-    path = tmp_path / "settings.yaml"
-    path.write_text("mode: off\n")
-    assert load_settings(str(path), {}).mode == "off"
-
-
-@pytest.mark.parametrize("path", ["", "none.yaml", ".", "a\0b"])
-def test_a_file_that_cannot_be_read(tmp_path: Path, path: str):
-    if path:
-        with pytest.raises(MalformedSettings, match="cannot be read"):
-            load_settings(str(tmp_path / path), {})
-    else:
-        assert load_settings(path, {"PODGATE_CONFIG": ""}) == Settings()
-
-
-def test_where_the_file_comes_from(tmp_path: Path):
-    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
-    one.write_text("mode: warn")
-    two.write_text("mode: audit")
-    assert load_settings(None, {"PODGATE_CONFIG": str(one)}).mode == "warn"
-    assert load_settings(str(two), {"PODGATE_CONFIG": str(one)}).mode == "audit"
-
-
-ENVIRONMENT = {
-    "PODGATE_MODE": "off",
-    "PODGATE_NAMESPACE_LABEL": "stricter",
-    "PODGATE_DECISIONS_NO_CANDIDATES": "deny",
-    "PODGATE_REGISTRIES_HOSTS_DIR": "/hosts",
-    "PODGATE_REGISTRIES_REQUEST_TIMEOUT": "250ms",
-    "PODGATE_REGISTRIES_CONCURRENCY_PER_HOST": "8",
-    "PODGATE_CACHE_MAX_BYTES": "1Gi",
-    "PODGATE_CACHE_TAG_TTL": "0",
-    "PODGATE_SERVER_PORT": "9443",
-    "PODGATE_SERVER_MAX_BODY_BYTES": "2097152",
-}
-
-
-def test_the_environment_wins_over_the_file(tmp_path: Path):
-    path = tmp_path / "settings.yaml"
-    path.write_text("mode: warn\nserver: {port: 1, metricsPort: 2}\nlog: {level: debug}\n")
-    settings = load_settings(str(path), {**ENVIRONMENT, "PODGATE_LOG_LEVEL": ""})
-    assert (settings.mode, settings.namespace_label, settings.decisions.no_candidates) == ("off", "stricter", "deny")
-    registries = settings.registries
-    assert (registries.hosts_dir, registries.request_timeout, registries.concurrency_per_host) == ("/hosts", 0.25, 8)
-    assert (settings.cache.max_bytes, settings.cache.tag_ttl) == (1 << 30, 0.0)
-    assert (settings.server.port, settings.server.metrics_port, settings.server.max_body_bytes) == (9443, 2, 2 << 20)
-    assert settings.log.level == "debug"  # an empty variable sets nothing
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("PODGATE_MODE", "Deny", "PODGATE_MODE (mode): must be one of deny, warn, audit, off"),
-        ("PODGATE_SERVER_PORT", "tcp://10.0.0.1:443", "PODGATE_SERVER_PORT (server.port): must be a whole number"),
-        ("PODGATE_SERVER_PORT", "70000", "PODGATE_SERVER_PORT (server.port): must be from 0 to 65535"),
-        ("PODGATE_SERVER_PORT", "9" * 5000, "PODGATE_SERVER_PORT (server.port): must be a whole number"),
-        ("PODGATE_CACHE_TAG_TTL", "1d", "PODGATE_CACHE_TAG_TTL (cache.tagTTL): must be a duration"),
-        ("PODGATE_EVENTS", "false", "PODGATE_EVENTS (events): not yet"),
-    ],
-)
-def test_a_wrong_variable_is_named(name: str, value: str, words: str):
-    with pytest.raises(MalformedSettings) as caught:
-        load_settings(None, {name: value})
-    assert str(caught.value).startswith(words)
-
-
-def test_variables_of_kubernetes_are_no_settings():
-    """Those that the kubelet makes from a Service named podgate."""
-    made = {
-        "PODGATE_SERVICE_HOST": "10.0.0.1",
-        "PODGATE_SERVICE_PORT": "443",
-        "PODGATE_PORT": "tcp://10.0.0.1:443",
-        "PODGATE_PORT_443_TCP": "tcp://10.0.0.1:443",
-        "PODGATE_PORT_443_TCP_PROTO": "tcp",
-    }
-    assert load_settings(None, made) == Settings()
-
-
-def test_no_two_keys_have_one_variable():
-    names = [variable(keys) for keys, _ in single_values(Settings)]
-    assert len(names) == len(set(names)) > 20
-    assert all(re.fullmatch(r"PODGATE_[A-Z_]+", name) for name in names)
-    assert "PODGATE_CONFIG" not in names
-
-
 @examples(max_examples=40)  # each of them goes through every key
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_no_value_of_a_key_is_more_than_refused(value: object):
@@ -445,59 +304,6 @@ def test_no_value_of_a_key_is_more_than_refused(value: object):
     for key in KEYS:
         with suppress(MalformedSettings):
             assert isinstance(parse_settings(tree(key, value)), Settings)
-
-
-@examples(max_examples=20)  # as above
-@given(st.dictionaries(st.text(), st.text(), max_size=3), st.text())
-def test_no_environment_is_more_than_refused(environment: Mapping[str, str], value: str):
-    for keys, _ in single_values(Settings):
-        with suppress(MalformedSettings):
-            loaded = load_settings(None, {**environment, variable(keys): value, "PODGATE_CONFIG": ""})
-            assert isinstance(loaded, Settings)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0", 0),
-        ("5s", 5),
-        ("250ms", 0.25),
-        ("1m30s", 90),
-        ("1.5h", 5400),
-        (".5s", 0.5),
-        ("1us", 1e-6),
-        ("+2s", 2),
-        (0, 0),
-    ],
-)
-def test_durations_are_those_of_go(text: object, value: float):
-    assert seconds(text) == value
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0", 0),
-        (7, 7),
-        ("1k", 1000),
-        ("1Ki", 1024),
-        ("1.5Ki", 1536),
-        (".5Ki", 512),
-        ("2.", 2),
-        ("3M", 3000000),
-        ("1Ei", 1 << 60),
-    ],
-)
-def test_quantities_are_those_of_kubernetes(text: object, value: int):
-    assert quantity(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", ["", "K", "1K", "1kb", "1 Ki", "0.5", "1.2345Ki", "1e3", "\u0661", True, 1.0, None, [], "-1"]
-)
-def test_what_is_no_quantity(text: object):
-    with pytest.raises(ValueError, match="must be a quantity of bytes, such as 32Mi"):
-        quantity(text)
 
 
 def test_the_document_describes_every_key():

@@ -17,7 +17,7 @@ from webhook.core.lookup import Answer, Lists, Walk, Want, examine_on
 from webhook.core.manifest import Document
 from webhook.core.outcome import Outcome, fails, runs, uncertain
 from webhook.core.platform import Platform, format_platform
-from webhook.core.reference import Reference, is_short_name, parse_image
+from webhook.core.reference import Reference, complete_short_name, is_short_name, parse_image
 from webhook.core.runtime import Runtime
 from webhook.core.wording import INTERNAL, error_text
 from webhook.core.workload import ContainerImage
@@ -43,17 +43,39 @@ class Shape:
 class Looked:
     """One image: what was found, and its outcome for each shape; `otherwise` where a shape has none of its own.
 
-    `reference` is what a registry has to be asked about, None where all is known without.
+    `reference` is what a registry has to be asked about, None where all is known without. `on_crio` is the image that
+    the name stands for on CRI-O nodes, None where it is the same one, or there are no others.
     """
 
     finding: ImageFinding
     otherwise: Outcome
     reference: Reference | None = None
     outcomes: dict[Shape, Outcome] = field(default_factory=dict)
+    on_crio: "Looked | None" = None
 
     def on(self, shape: Shape) -> Outcome:
         """The outcome on nodes of a shape."""
+        if self.on_crio is not None and _is_crio(shape):
+            return self.on_crio.on(shape)
         return self.outcomes.get(shape, self.otherwise)
+
+    def asked_for(self, shapes: Sequence[Shape]) -> list[tuple["Looked", Reference, list[Shape]]]:
+        """What registries have to be asked about: a reference, and the shapes of nodes that it counts for."""
+        open_ones = [shape for shape in shapes if shape not in self.outcomes]
+        parts = [(self, [shape for shape in open_ones if self.on_crio is None or not _is_crio(shape)])]
+        if self.on_crio is not None:
+            parts.append((self.on_crio, [shape for shape in open_ones if _is_crio(shape)]))
+        return [(part, part.reference, its) for part, its in parts if part.reference and its]
+
+    def conclude(self) -> None:
+        """Makes one finding of two: what only one of two images offers is not said of both."""
+        other = self.on_crio.finding if self.on_crio is not None else None
+        if other is None:
+            return
+        same = self.finding.resolved.partition("@")[2] == other.resolved.partition("@")[2]
+        platforms = self.finding.platforms if same else ()
+        stale = self.finding.stale or other.stale
+        self.finding = replace(self.finding, platforms=platforms, stale=stale, error=self.finding.error or other.error)
 
     def describe(self, image: Image) -> None:
         """Takes over what the root is. Raises MalformedDocument where it is nothing."""
@@ -93,8 +115,11 @@ class Looked:
         return None
 
 
-def first_look(image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str]) -> Looked:
-    """What is known of an image before any registry is asked."""
+def first_look(
+    image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None = None
+) -> Looked:
+    """What is known of an image before any registry is asked. `short_names`: the registry that an unqualified name
+    belongs to on CRI-O nodes, None where that is not known."""
     looked = Looked(ImageFinding(image.container, image.image, role=image.role), uncertain("image-unresolved"))
     try:
         reference = parse_image(image.image)
@@ -108,11 +133,41 @@ def first_look(image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[
     if image.never_pulled:
         looked.otherwise = uncertain("not-pulled")
         return looked
-    short = [shape for shape in shapes if _by_short_name(image, shape)]
-    looked.outcomes = dict.fromkeys(short, uncertain("short-name"))
-    if len(short) < len(shapes):
-        looked.reference = reference
+    looked.reference = reference
+    if is_short_name(image.image):
+        _look_at_crio(looked, reference, shapes, exempt, short_names)
     return looked
+
+
+def _look_at_crio(
+    looked: Looked, reference: Reference, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None
+) -> None:
+    """What an unqualified name is on CRI-O nodes, which look it up in a configuration that the API does not show."""
+    short = [shape for shape in shapes if _is_crio(shape)]
+    meant = _completed(looked.finding.image, short_names)
+    if not short or meant == reference:
+        return
+    if meant is None:
+        looked.outcomes = dict.fromkeys(short, uncertain("short-name"))
+        return
+    others = len(short) < len(shapes)
+    looked.finding = replace(looked.finding, on_crio=meant.canonical)
+    there = Looked(looked.finding, looked.otherwise, meant) if others else looked
+    there.reference = meant
+    if matches_any(meant.name, exempt):
+        there.reference, there.otherwise = None, runs("exempt")
+    looked.on_crio = there if others else None
+
+
+def _completed(text: str, short_names: str | None) -> Reference | None:
+    """What a short name stands for; None where that is not known, or no name at all (`MyReg/app`: a kubelet takes it,
+    and what becomes of it on the node is not podgate's to guess)."""
+    if short_names is None:
+        return None
+    try:
+        return complete_short_name(text, short_names)
+    except InvalidReference:
+        return None
 
 
 class Lookups:
@@ -126,10 +181,13 @@ class Lookups:
 
     async def complete(self, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
         """Fills in the outcomes of all that have a reference; what is not known by the deadline stays uncertain."""
-        self._wanted = tuple(dict.fromkeys(one.reference for one in looked if one.reference))
+        asked = [part for one in looked for part in one.asked_for(shapes)]
+        self._wanted = tuple(dict.fromkeys(reference for _, reference, _ in asked))
         try:
-            await asyncio.gather(*(self._ask(one, one.reference, shapes) for one in looked if one.reference))
+            await asyncio.gather(*(self._ask(*part) for part in asked))
         finally:
+            for one in looked:
+                one.conclude()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -140,8 +198,7 @@ class Lookups:
         if image is None:
             return
         for shape in shapes:
-            if shape not in looked.outcomes:
-                await looked.known(self._examine(looked, image, shape))
+            await looked.known(self._examine(looked, image, shape))
 
     async def _image(self, looked: Looked, reference: Reference) -> Image:
         image = await self._until_deadline(self._root(reference))
@@ -249,9 +306,8 @@ def _look_at(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _by_short_name(image: ContainerImage, shape: Shape) -> bool:
-    """Whether the node resolves the name by a configuration of its own that the API does not show."""
-    return shape.runtime.selection == "crio" and is_short_name(image.image)
+def _is_crio(shape: Shape) -> bool:
+    return shape.runtime.selection == "crio"
 
 
 def _is_index(document: Document) -> bool:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from webhook.core import message
+from webhook.core.binding import as_chosen, decide_binding
 from webhook.core.candidates import merge_runtime_class, refused_by_kubelet
 from webhook.core.decision import (
+    Decision,
     ImageFinding,
     Judgement,
     Mode,
@@ -27,6 +29,7 @@ from webhook.core.decision import (
 from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
 from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
+from webhook.core.notice import event_text
 from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.runtime import Isolation, isolation_of
 from webhook.core.scheduling import Node, RuntimeClass, Toleration
@@ -50,13 +53,15 @@ logger = logging.getLogger("podgate.service")
 class Request:
     """One object to judge. `old` is its former state (None: there is none); `mirror` says that the kubelet shows a
     static pod that runs already; `admitted` that a pod has been through the API server's own admission, which adds
-    what its RuntimeClass says; `deadline` is a time of the event loop's clock, None where nobody waits."""
+    what its RuntimeClass says; `deadline` is a time of the event loop's clock, None where nobody waits. `binding`: the
+    object is a pod that is being bound to its nodeName, and this is what a mismatch leads to; None: it is no binding."""
 
     workload: Workload
     old: Workload | None = None
     mirror: bool = False
     admitted: bool = True
     deadline: float | None = None
+    binding: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Judge:
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
         workload = request.workload
-        mode = self._mode(workload.namespace)
+        mode = self.mode(workload.namespace)
         if mode == "off" or self._passed_over(request):
             return Judgement(workload, "allow", "skipped", mode)
         demands = await self._demands(request)
@@ -106,12 +111,12 @@ class Judge:
             # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
             tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
             examined = await self._examine(request, self._candidates(workload, tolerating), demands.isolation)
-        return self._judgement(workload, mode, demands, examined)
+        return self._judgement(request, mode, demands, examined)
 
     async def _demands(self, request: Request) -> _Demands:
         """What the pods of an object demand: for a template, with what its RuntimeClass will add to them."""
         workload = request.workload
-        constraints = workload.constraints
+        constraints = workload.constraints if request.binding is None else as_chosen(workload.constraints)
         if not constraints.runtime_class:
             return _Demands(constraints)
         if request.admitted and not workload.template:
@@ -134,7 +139,12 @@ class Judge:
         """The nodes that the pods may land on, or what stands in for them."""
         if constraints is None:
             return ()
-        return self._landing.candidates(constraints, daemon_set=workload.kind == "DaemonSet")
+        daemon_set = workload.kind == "DaemonSet"
+        if daemon_set:
+            # Its controller makes no pod for a node whose taints the template does not tolerate: what a RuntimeClass
+            # adds comes later (NodeShouldRunDaemonPod in k8s.io/kubernetes v1.37.2, pkg/controller/daemon).
+            constraints = replace(constraints, tolerations=workload.constraints.tolerations)
+        return self._landing.candidates(constraints, daemon_set=daemon_set)
 
     async def _examine(self, request: Request, groups: Sequence[NodeGroup], isolation: Isolation | None) -> _Examined:
         """Looks the images up for the shapes of nodes; without any node nothing is asked."""
@@ -146,8 +156,12 @@ class Judge:
             isolation = isolation_of(known.handler if known else None)
         shapes_of = {group: _shapes(group.first, workload, isolation or "process") for group in groups}
         shapes = list(dict.fromkeys(shape for found in shapes_of.values() for shape in found))
-        looked = [first_look(image, shapes, self._settings.exempt.images) for image in workload.images]
-        if any(image.reference for image in looked):
+        settings = self._settings
+        looked = [
+            first_look(image, shapes, settings.exempt.images, settings.registries.short_names)
+            for image in workload.images
+        ]
+        if any(image.asked_for(shapes) for image in looked):
             await self._ask(request, looked, shapes)
         findings = _node_findings(shapes_of, workload, looked)
         return _Examined(tuple(image.finding for image in looked), findings)
@@ -175,31 +189,42 @@ class Judge:
             await Lookups(self._images, access).complete(looked, shapes)
             return
         for image in looked:
-            if image.reference:
+            if image.asked_for(shapes):
                 image.fail(*refusal)
 
-    def _judgement(self, workload: Workload, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
+    def _judgement(self, request: Request, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
+        workload = request.workload
         # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
         everywhere = workload.kind == "DaemonSet" and demands.runtime_class != "unknown"
         reason = reason_for([node.verdict for node in examined.nodes], daemon_set=everywhere)
-        wanted = decide(reason, self._policy, workload)
+        if request.binding is None:
+            wanted = decide(reason, self._policy, workload)
+        else:
+            wanted = decide_binding(reason, self._policy, workload, request.binding)
         decision = under(mode, wanted)
         images, nodes = examined.images, examined.nodes
         messages: tuple[str, ...] = ()
+        event = ""
         if wanted != "allow":
             remedy = _remedy(workload, reason, nodes)
             facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class)
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
-        return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted)
+            event = event_text(facts) if decision == "warn" and self._settings.events else ""
+        return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted, event)
 
-    def _mode(self, namespace: str) -> Mode:
+    def mode(self, namespace: str) -> Mode:
+        """The mode that counts for a namespace."""
         labels = self._cluster.namespace_labels(namespace) or {}
         return effective_mode(self._settings.mode, labels.get(MODE_LABEL), self._settings.namespace_label)
+
+    def exempts(self, namespace: str) -> bool:
+        """Whether nothing in a namespace is ever judged."""
+        return matches_any(namespace, self._settings.exempt.namespaces)
 
     def _passed_over(self, request: Request) -> bool:
         """Exempt, being deleted, a mirror pod, owned by something that is judged itself, or changed in nothing."""
         workload = request.workload
-        if matches_any(workload.namespace, self._settings.exempt.namespaces):
+        if self.exempts(workload.namespace):
             return True
         if workload.deleting or request.mirror:
             return True

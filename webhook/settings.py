@@ -27,6 +27,7 @@ from webhook.settings_values import (
     RealmText,
     RuntimeText,
     Seconds,
+    ShortNames,
     counting,
     lasting,
     sized,
@@ -40,7 +41,6 @@ NOT_YET: Final = frozenset(
         "binding",
         "events",
         "kinds",
-        "registries.shortNames",
     }
 )
 """Keys that the design has and this version does not do anything with."""
@@ -174,7 +174,12 @@ class Registries(_Tree):
     """How registries are reached, and which must not be."""
 
     short_names: Annotated[
-        NonEmpty | None, _key("What an unqualified name means on CRI-O nodes, such as docker.io; null: not known.")
+        ShortNames | None,
+        _key(
+            "The registry that an unqualified name (`nginx:1`) belongs to on CRI-O nodes, such as docker.io: the only "
+            "one of `unqualified-search-registries` in their registries.conf. null: not known, and such an image is "
+            "uncertain there; leave it so where nodes have several, or aliases for the names that are used."
+        ),
     ] = None
     hosts_dir: Annotated[
         NonEmpty | None,

@@ -11,12 +11,13 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from webhook.core.errors import MalformedInput
+from webhook.core.errors import InvalidReference, MalformedInput
 from webhook.core.goduration import parse_duration
 from webhook.core.keyring import is_pattern
 from webhook.core.platform import parse_platform
+from webhook.core.reference import is_short_name, parse_image
 
 _MULTIPLES: Final = {
     "": 1,
@@ -78,6 +79,17 @@ def _host(value: str) -> str:
     if not _AUTHORITY.fullmatch(value):
         raise ValueError("must be the host of a registry, with a port where it has one")
     return value.lower()
+
+
+def _short_names(value: str) -> str:
+    """A registry as it stands in unqualified-search-registries; `myreg` would be read as a part of a name."""
+    try:
+        complete = parse_image(f"{value}/a")
+    except InvalidReference:
+        complete = None
+    if complete is None or is_short_name(f"{value}/a") or "/" in value:
+        raise ValueError("must be the host of a registry, such as docker.io")
+    return value
 
 
 def _realm(value: str) -> str:
@@ -152,6 +164,7 @@ Network = Annotated[str, AfterValidator(_network)]
 PlatformText = Annotated[str, AfterValidator(_platform)]
 RuntimeText = Annotated[str, AfterValidator(_runtime)]
 Host = Annotated[str, AfterValidator(_host)]
+ShortNames = Annotated[str, AfterValidator(_short_names)]
 RealmText = Annotated[str, AfterValidator(_realm)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 NonEmpty = Annotated[str, Field(min_length=1)]

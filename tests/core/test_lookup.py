@@ -1,4 +1,4 @@
-"""moby's order and what follows from it: the cases of areas manifest and platform, and the four steps one by one."""
+"""The lookup of an image: the cases of area manifest, roots of other kinds, and the bounds of a walk."""
 
 import base64
 import gzip
@@ -9,143 +9,16 @@ import pytest
 
 from tests.support import images
 from tests.support.images import Content, Image
+from tests.support.runtimes import CRIO, DOCKERD, NEW, OLD, OTHER
 from tests.support.walks import document, drive, examined, offered, on, outcome
 from webhook.core.descriptor import Descriptor
 from webhook.core.errors import MalformedDocument, RegistryError
-from webhook.core.lookup import MAX_MANIFESTS, Config, Lists, look_up
+from webhook.core.lookup import Lists
 from webhook.core.manifest import Document
-from webhook.core.platform import LATEST, Platform, format_platform
+from webhook.core.platform import Platform
 from webhook.core.pull import PullRefused, pull
 from webhook.core.runtime import Runtime
 from webhook.core.selection import MAX_CONCLUSIONS, MAX_NESTING, takes
-
-OLD, NEW, DOCKERD, CRIO, OTHER = (
-    "containerd://1.7.27",
-    "containerd://2.1.4",
-    "docker://24.0.9",
-    "cri-o://1.32.4",
-    "other://9.9",
-)
-
-
-# The four steps of the lookup (design, section 2), each with real documents.
-
-
-def test_step_1_the_config_fits():
-    found = examined(images.single("linux/arm64"), "linux/arm64")
-    assert str(found.answer.outcome.why) == "fits"
-    assert [want.split()[0] for want in found.wants] == ["config"]
-
-
-def test_step_2_the_config_gives_no_variant():
-    image = images.single("linux/arm")
-    found = examined(image, on("linux/arm", variant="v6"))
-    assert (found.answer.outcome.verdict, found.answer.outcome.why) == ("runs", "fits-variant-not-given")
-    assert "lists" not in found.wants
-    # a variant that is given must fit
-    assert outcome(images.single("linux/arm/v7"), on("linux/arm", variant="v6")) == "fails config-mismatch"
-
-
-def test_step_3_a_list_that_belongs_to_the_image_contradicts_the_config():
-    listed = images.mislabelled("linux/arm64", "linux/amd64")
-    pinned = Image(listed.manifests[0], (), listed.blobs)
-    lists = Lists(reached=(document(listed.root),))
-    found = examined(pinned, "linux/arm64", lists=lists)
-    assert (found.answer.outcome.verdict, found.answer.outcome.why) == ("runs", "fits-by-manifest-list")
-    # the list leads back to the root, which is at hand: nothing but the config and the lists is asked for
-    assert [want.split()[0] for want in found.wants] == ["config", "lists"]
-    assert outcome(pinned, "linux/s390x", lists=lists) == "fails config-mismatch"
-
-
-def test_step_3_a_list_that_is_merely_known_makes_it_uncertain():
-    listed = images.mislabelled("linux/arm64", "linux/amd64")
-    pinned = Image(listed.manifests[0], (), listed.blobs)
-    known = Lists(known=(document(listed.root),))
-    assert outcome(pinned, "linux/arm64", lists=known) == "uncertain config-contradicted"
-
-
-def test_step_4_none_of_them_and_the_platforms_for_the_message():
-    found = examined(images.single("linux/amd64"), "linux/arm64").answer
-    assert (found.outcome.verdict, found.outcome.why) == ("fails", "config-mismatch")
-    assert [format_platform(platform) for platform in found.platforms] == ["linux/amd64"]
-
-
-def test_a_list_is_asked_for_only_when_the_config_does_not_decide():
-    for claims, node in [("linux/arm64", "linux/arm64"), ("linux/386", "linux/amd64"), ("linux/arm", "linux/arm/v6")]:
-        assert [want.split()[0] for want in examined(images.single(claims), node).wants] == ["config"]
-    assert [want.split()[0] for want in examined(images.single("linux/arm64"), "linux/amd64").wants] == [
-        "config",
-        "lists",
-    ]
-
-
-# man-fallback-needs-same-config
-
-
-def test_the_list_must_name_this_very_config():
-    arm = images.single("linux/amd64", text="one")
-    amd = images.single("linux/amd64", text="two")
-    split = images.listed([("linux/arm64", arm), ("linux/amd64", amd)])
-    lists = Lists(reached=(document(split.root),))
-    other = Image(amd.root, split.manifests, split.blobs)
-    assert outcome(other, "linux/arm64", lists=lists) == "fails config-mismatch"
-    same = Image(arm.root, split.manifests, split.blobs)
-    assert outcome(same, "linux/arm64", lists=lists) == "runs fits-by-manifest-list"
-
-
-def test_the_entry_is_compared_by_only_which_goes_down():
-    inner = images.single("linux/amd64", text="three")
-    old = images.listed([("linux/arm/v6", inner)])
-    lists = Lists(reached=(document(old.root),))
-    assert outcome(inner, "linux/arm", DOCKERD, lists=lists) == "runs fits-by-manifest-list"
-
-
-def test_a_manifest_of_a_list_that_is_not_there_is_passed_over():
-    inner = images.single("linux/amd64")
-    list_ = images.index(
-        [
-            {
-                "mediaType": images.OCI_MANIFEST,
-                "digest": "sha256:" + "0" * 64,
-                "size": 1,
-                "platform": on_fields("arm64"),
-            },
-            images.entry(inner.root, "linux/arm64"),
-        ]
-    )
-    lists = Lists(reached=(document(list_),))
-    assert outcome(inner, "linux/arm64", lists=lists) == "runs fits-by-manifest-list"
-
-
-def on_fields(architecture):
-    return {"os": "linux", "architecture": architecture}
-
-
-def test_the_manifests_asked_for_in_one_lookup_are_bounded():
-    entries = [
-        {"mediaType": images.OCI_MANIFEST, "digest": f"sha256:{n:064x}", "size": 1, "platform": on_fields("arm64")}
-        for n in range(3_000)  # more would be over moby's READ_LIMIT, and so be no list
-    ]
-    lists = Lists(reached=(document(images.index(entries)),))
-    found = examined(images.single("linux/amd64"), "linux/arm64", lists=lists)
-    assert sum(want.startswith("manifest") for want in found.wants) == MAX_MANIFESTS
-    assert found.answer.outcome.why == "config-mismatch"
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b'{"manifests":null}', b'{"manifests":[{}]}', b'{"manifests":1}']
-)
-def test_what_is_no_list_is_no_list(body):
-    lists = Lists(reached=(Document("", "sha256:x", body),))
-    assert outcome(images.single("linux/amd64"), "linux/arm64", lists=lists) == "fails config-mismatch"
-
-
-def test_the_lookup_alone_takes_an_entry_without_a_platform_for_none():
-    body = json.dumps({"manifests": [{"mediaType": images.OCI_MANIFEST, "digest": "sha256:1", "size": 1}]}).encode()
-    walk = look_up(Config("sha256:c", Platform("linux", "amd64")), Platform("linux", "arm64"), LATEST)
-    found = drive(walk, {}, Lists(reached=(Document("", "sha256:x", body),)))
-    assert (found.answer, found.wants) == ("mismatch", ["lists"])
-
 
 # man-index-right-config-wrong, man-attestations, man-single-manifest-not-amd64, man-artifact-and-empty-config
 
@@ -232,75 +105,6 @@ def test_an_index_of_wasm_alone_fits_no_ordinary_node():
     assert outcome(images.multi("wasi/wasm"), "linux/amd64") == "fails no-matching-entry"
 
 
-# plat-*: rows of node (platform, variant, runtime), entries of an index, outcome
-
-MATCHES = [
-    ("linux/arm64", "v8", NEW, ["linux/arm64"], "runs fits"),
-    ("linux/arm64", "", NEW, ["linux/arm64/v8"], "runs fits"),
-    ("linux/arm64", "", NEW, ["linux/arm64/8"], "runs fits"),
-    ("linux/arm64", "", NEW, ["linux/arm64/v8.0"], "runs fits"),
-    ("linux/arm64", "", NEW, ["linux/arm64/8.0"], "fails no-matching-entry"),
-    ("linux/arm64", "", DOCKERD, ["linux/arm64/8"], "runs fits"),
-    ("linux/arm64", "", CRIO, ["linux/arm64/8"], "fails no-matching-entry"),
-    ("linux/arm64", "", CRIO, ["linux/arm64/v8"], "runs fits"),
-    ("linux/arm", "v7", NEW, ["linux/arm/v7", "linux/arm64/v8"], "runs fits"),
-    ("linux/arm", "v7", "containerd://1.6.36", ["linux/arm/v7", "linux/arm64/v8"], "runs fits"),
-    ("linux/arm", "v7", NEW, ["linux/arm64/v8"], "fails no-matching-entry"),
-    ("linux/arm", "v7", "docker://20.10.24", ["linux/arm64"], "fails no-matching-entry"),
-    ("linux/arm", "v8", OLD, ["linux/arm/v7"], "runs fits"),
-    ("linux/arm", "v8", NEW, ["linux/arm/v7"], "fails no-matching-entry"),
-    ("linux/amd64", "", DOCKERD, ["linux/386"], "runs fits"),
-    ("linux/amd64", "", OLD, ["linux/386"], "runs fits"),
-    ("linux/amd64", "", "containerd://2.0.5", ["linux/386"], "runs fits"),
-    ("linux/amd64", "", "containerd://2.1.0", ["linux/386"], "fails no-matching-entry"),
-    ("linux/amd64", "", "containerd://2.3.1", ["linux/386"], "fails no-matching-entry"),
-    ("linux/amd64", "", CRIO, ["linux/386"], "fails no-matching-entry"),
-    ("linux/arm64", "", DOCKERD, ["linux/arm/v7"], "runs fits"),
-    ("linux/arm64", "", "containerd://2.0.5", ["linux/arm/v7"], "runs fits"),
-    ("linux/arm64", "", "containerd://2.1.0", ["linux/arm/v7"], "fails no-matching-entry"),
-    ("linux/arm64", "", CRIO, ["linux/arm/v7"], "fails no-matching-entry"),
-    ("linux/amd64", "", OTHER, ["linux/386"], "uncertain matchers-disagree"),
-    ("linux/amd64", "", OTHER, ["linux/amd64"], "runs fits"),
-    ("linux/amd64", "", OTHER, ["linux/arm64"], "fails no-matching-entry"),
-    ("linux/amd64", "", NEW, ["linux/amd64/v3"], "fails no-matching-entry"),
-    ("linux/amd64", "", OLD, ["linux/amd64/v2"], "fails no-matching-entry"),
-    ("linux/amd64", "", CRIO, ["linux/amd64/v3"], "fails no-matching-entry"),
-    ("linux/amd64", "", NEW, ["linux/amd64/v1"], "runs fits"),
-    ("linux/amd64", "", CRIO, ["linux/amd64/v1"], "fails no-matching-entry"),
-    ("linux/amd64", "v3", "containerd://2.0.5", ["linux/amd64/v2"], "runs fits"),
-    ("linux/amd64", "v3", NEW, ["linux/amd64/v2"], "fails no-matching-entry"),
-    ("linux/amd64", "v3", NEW, ["linux/amd64/v3"], "runs fits"),
-    # an exact entry beside a lesser one; a lesser one beside an entry that says nothing
-    ("linux/amd64", "", NEW, ["linux/386", "linux/amd64"], "runs fits"),
-    ("linux/amd64", "", NEW, ["linux/386", None], "fails no-matching-entry"),
-]
-
-
-@pytest.mark.parametrize(("node", "variant", "runtime", "entries", "expected"), MATCHES)
-def test_an_index_on_a_node(node, variant, runtime, entries, expected):
-    image = images.listed([(of, images.single("linux/amd64", text=str(of))) for of in entries])
-    assert outcome(image, on(node, variant=variant), runtime) == expected
-
-
-@pytest.mark.parametrize(
-    ("node", "variant", "claims", "expected"),
-    [
-        ("linux/arm64", "", "linux/arm64/v8", "runs fits"),
-        ("linux/arm64", "", "linux/arm64/8.0", "fails config-mismatch"),
-        # Spellings that only later versions of the library know: the kernel does not ask a runtime how old it is.
-        ("linux/arm64", "", "linux/arm64/v8.0", "runs fits"),
-        ("linux/arm64", "v9", "linux/arm64/v8.5", "runs fits"),
-        ("linux/amd64", "", "linux/386", "runs fits"),
-        ("linux/arm64", "", "linux/arm/v7", "runs fits"),
-        ("linux/amd64", "", "linux/amd64/v3", "fails config-mismatch"),
-        ("linux/amd64", "v3", "linux/amd64/v2", "runs fits"),
-    ],
-)
-def test_a_single_manifest_on_a_node(node, variant, claims, expected):
-    for runtime in (OLD, "containerd://1.7.27", "containerd://2.0.0", "containerd://2.1.0", DOCKERD, CRIO, OTHER):
-        assert outcome(images.single(claims), on(node, variant=variant), runtime) == expected
-
-
 # Entries without a platform
 
 
@@ -369,7 +173,12 @@ def test_only_a_digest_is_ever_asked_for(digest):
     silent = images.index([{"mediaType": images.OCI_MANIFEST, "digest": digest, "size": 5}])
     with pytest.raises(MalformedDocument, match="digest"):
         outcome(Image(silent), "linux/amd64")
-    entry = {"mediaType": images.OCI_MANIFEST, "digest": digest, "size": 5, "platform": on_fields("arm64")}
+    entry = {
+        "mediaType": images.OCI_MANIFEST,
+        "digest": digest,
+        "size": 5,
+        "platform": {"os": "linux", "architecture": "arm64"},
+    }
     lists = Lists(reached=(document(images.index([entry])),))
     assert examined(images.single("linux/amd64"), "linux/arm64", lists=lists).wants[-1] == "lists"
 

@@ -3,7 +3,14 @@
 import pytest
 
 from webhook.core.errors import InvalidReference
-from webhook.core.reference import Reference, is_short_name, parse_docker_ref, parse_image, parse_normalized
+from webhook.core.reference import (
+    Reference,
+    complete_short_name,
+    is_short_name,
+    parse_docker_ref,
+    parse_image,
+    parse_normalized,
+)
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -145,3 +152,26 @@ def test_the_host_that_serves_a_name(text, host):
 )
 def test_names_that_a_crio_node_looks_up_in_its_own_configuration(text, short):
     assert is_short_name(text) is short
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "full"),
+    [
+        ("nginx", "docker.io", "docker.io/library/nginx:latest"),
+        ("nginx", "index.docker.io", "docker.io/library/nginx:latest"),
+        ("nginx", "quay.io", "quay.io/nginx:latest"),
+        ("library/nginx:1", "quay.io", "quay.io/library/nginx:1"),
+        ("team/app:1", "docker.io", "docker.io/team/app:1"),
+        (f"team/app:1@{DIGEST}", "localhost:5000", f"localhost:5000/team/app:1@{DIGEST}"),
+        (f"app@{DIGEST}", "[fd00::1]:5000", f"[fd00::1]:5000/app@{DIGEST}"),
+    ],
+)
+def test_what_a_short_name_stands_for(text: str, registry: str, full: str):
+    assert is_short_name(text)
+    assert str(complete_short_name(text, registry)) == full
+
+
+def test_a_short_name_that_is_none_behind_a_registry():
+    assert is_short_name("MyReg/app")
+    with pytest.raises(InvalidReference):
+        complete_short_name("MyReg/app", "quay.io")

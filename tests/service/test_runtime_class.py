@@ -95,6 +95,28 @@ async def test_one_that_is_not_known_may_keep_a_daemon_set_off_nodes(shop: World
     assert brief(await shop.judge(agent)) == "deny mismatch"
 
 
+async def test_what_it_tolerates_brings_no_daemon_set_onto_tainted_nodes(shop: World) -> None:
+    """The controller of DaemonSets looks at the template: it makes no pod for a node that only the class tolerates."""
+    tolerating = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
+    shop.has(runtime_class(tolerations=tolerating))
+    agent = templated("DaemonSet", "reg.example/lin:1", runtimeClassName="win")
+    judgement = await shop.judge(agent)
+    assert (brief(judgement), outcomes(judgement)) == ("allow match", {"lin": ["runs fits"]})
+    own = templated("DaemonSet", "reg.example/lin:1", runtimeClassName="win", tolerations=tolerating)
+    assert (brief(await shop.judge(own)), set(outcomes(await shop.judge(own)))) == ("deny mismatch", {"lin", "win"})
+
+
+async def test_what_it_selects_leaves_a_daemon_set_the_nodes_that_its_pods_get_to(shop: World) -> None:
+    shop.has(runtime_class(nodeSelector={"kubernetes.io/arch": "amd64"}), node("arm", "linux/arm64"))
+    judgement = await shop.judge(templated("DaemonSet", "reg.example/lin:1", runtimeClassName="win"))
+    assert (brief(judgement), outcomes(judgement)) == ("allow match", {"lin": ["runs fits"]})
+
+
+async def test_one_that_is_not_known_gives_a_daemon_set_no_further_nodes(shop: World) -> None:
+    judgement = await shop.judge(templated("DaemonSet", IMAGE, runtimeClassName="win"))
+    assert (brief(judgement), outcomes(judgement)) == ("deny mismatch", {"lin": ["fails no-matching-entry"]})
+
+
 class Slow(FileCluster):
     """A cluster that does not answer: what a file cannot be made to show."""
 

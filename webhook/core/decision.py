@@ -25,7 +25,8 @@ class ImageFinding:
 
     `role` is the container's part in the pod, `resolved` is name@digest (empty: not resolved), `kind` what the root
     document is, `platforms` those that it declares, as text. `error` is None or (code, message for people); `stale`
-    says that a remembered answer stands in for a registry that is down.
+    says that a remembered answer stands in for a registry that is down. `on_crio` is what an unqualified name stands
+    for on CRI-O nodes, empty where that is the same as everywhere, or not known.
     """
 
     container: str
@@ -36,6 +37,7 @@ class ImageFinding:
     error: tuple[ErrorCode, str] | None = None
     stale: bool = False
     role: ContainerRole = "container"
+    on_crio: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Judgement:
 
     `decision` is what happens, `wanted` what would happen in mode deny: in mode audit only the log has it, beside the
     reason. `messages` are whole texts, empty where none is due; in mode audit nobody who applies a manifest is shown
-    them. `findings` are about groups of nodes; `nodes` takes them apart.
+    them. `findings` are about groups of nodes; `nodes` takes them apart. `event` is the text of the Event that tells a
+    warning to those whom no answer reaches, empty where none is due.
     """
 
     workload: Workload
@@ -73,6 +76,7 @@ class Judgement:
     images: tuple[ImageFinding, ...] = ()
     findings: tuple[NodeFinding, ...] = field(default=(), repr=False)
     wanted: Decision = "allow"
+    event: str = field(default="", repr=False)
 
     @property
     def nodes(self) -> tuple[NodeFinding, ...]:

@@ -210,12 +210,17 @@ def _told(trouble: _Trouble) -> Iterator[str]:
     """An image in a denial: whose it is and what it offers, and below it where it ends how."""
     image = trouble.image
     offers = f" is for {name_some(image.platforms, _OFFERS_SHOWN)}" if image.platforms else ""
-    yield f"- {trouble.whose()}: image {clean(image.image)}{offers}"
+    yield f"- {trouble.whose()}: image {clean(image.image)}{_meant(image)}{offers}"
     for place in trouble.places[:_PLACES_SHOWN]:
         yield f"  on {place.where()}: {trouble.end(place)}"
     rest = sum(max(1, len(place.names)) for place in trouble.places[_PLACES_SHOWN:])
     if rest:
         yield f"  and on {rest} more nodes"
+
+
+def _meant(image: ImageFinding) -> str:
+    """What an unqualified name stands for where that is not the same everywhere."""
+    return f" (on CRI-O nodes {clean(image.on_crio)})" if image.on_crio else ""
 
 
 def _warning(facts: Facts, trouble: _Trouble) -> str:
@@ -228,7 +233,8 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
         count, limit = (NODES_NAMED if most > 60 else 1), min(most, NAME_LIMIT)
         offers = f" ({name_some(image.platforms, count, limit)})" if image.platforms else ""
         where = place.where(count, limit) + (f" and {rest} more nodes" if rest else "")
-        named = f": {trouble.whose(most)}: {clean(image.image, most)}{offers}"
+        name = f"{clean(image.image, most)}{_meant(image) if most > 60 else ''}"
+        named = f": {trouble.whose(most)}: {name}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"
 
     return _one_line(facts, text, _mends(facts, [trouble], brief=True))

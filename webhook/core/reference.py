@@ -150,6 +150,16 @@ def is_short_name(text: str) -> bool:
     return domain != "localhost" and "." not in domain and ":" not in domain
 
 
+def complete_short_name(text: str, registry: str) -> Reference:
+    """What CRI-O pulls for an unqualified name where a node's registries.conf has this one search registry and no alias
+    for the name: registry and name written together and read as usual, so that Docker Hub alone gets its `library/`.
+
+    Raises InvalidReference: `MyReg/app` is short there, and with a registry before it no name. Source: Resolve of
+    go.podman.io/image, pkg/shortnames; cri-o internal/storage/image.go, CandidatesForPotentiallyShortImageName.
+    """
+    return parse_image(f"{registry}/{text}")
+
+
 def _split_domain(text: str) -> tuple[str, str]:
     """Registry and the rest, Docker Hub filled in (splitDockerDomain): nothing is checked yet."""
     first, slash, rest = text.partition("/")

@@ -72,8 +72,8 @@ def control_plane(cache: Path, say: Say) -> Path:
     key = hashlib.sha256(_LDFLAGS.encode())
     for name in MODULE_FILES:
         key.update(b"\0" + name.encode() + b"\0" + (CONTROL_PLANE_MODULE / name).read_bytes())
-    target = cache / f"controlplane-{_machine()}-{key.hexdigest()[:16]}"
-    with _built_once(target, say) as folder:
+    target = cache / f"controlplane-{machine()}-{key.hexdigest()[:16]}"
+    with built_once(target, say) as folder:
         if folder is not None:
             title = f"Kubernetes {KUBERNETES}'s control plane (about 12 minutes on 2 cores the first time, 140 MB)"
             go_build(["build", "-ldflags", _LDFLAGS, "-o", str(folder / "controlplane"), "."],
@@ -96,8 +96,8 @@ def helm(cache: Path, say: Say) -> Path:
 def _installed(name: str, module: str, title: str, cache: Path, say: Say) -> Path:
     """A program that `go install` makes of a module; `title` says what it is and what it costs the first time."""
     version = module.rpartition("@")[2]
-    target = cache / f"{name}-{_machine()}-{version}"
-    with _built_once(target, say) as folder:
+    target = cache / f"{name}-{machine()}-{version}"
+    with built_once(target, say) as folder:
         if folder is not None:
             words = ["install", "-ldflags", "-s -w", module]
             go_build(words, title.format(version), say, folder=folder, bin_folder=folder)
@@ -105,7 +105,7 @@ def _installed(name: str, module: str, title: str, cache: Path, say: Say) -> Pat
 
 
 @contextmanager
-def _built_once(target: Path, say: Say) -> Iterator[Path | None]:
+def built_once(target: Path, say: Say) -> Iterator[Path | None]:
     """Gives a new folder to build in, which becomes `target` at the end; None where `target` is there already.
 
     One builds at a time, the others wait for it. A build that ends half-way leaves nothing to be taken for whole.
@@ -153,7 +153,7 @@ def _assets(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _machine() -> str:
+def machine() -> str:
     """Keeps apart what a home folder shared by several kinds of machine holds."""
     return f"{sys.platform}-{platform.machine()}"
 
