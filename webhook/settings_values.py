@@ -158,14 +158,24 @@ def _frozen(value: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
-Seconds = Annotated[float, BeforeValidator(seconds)]
-Bytes = Annotated[int, BeforeValidator(quantity)]
-Network = Annotated[str, AfterValidator(_network)]
-PlatformText = Annotated[str, AfterValidator(_platform)]
-RuntimeText = Annotated[str, AfterValidator(_runtime)]
-Host = Annotated[str, AfterValidator(_host)]
-ShortNames = Annotated[str, AfterValidator(_short_names)]
-RealmText = Annotated[str, AfterValidator(_realm)]
+def _shown(pattern: str, *others: Mapping[str, object]) -> WithJsonSchema:
+    """What a JSON schema can say of a text: a pattern that lets through all that is right, and some that is not."""
+    text = {"type": "string", "pattern": pattern}
+    return WithJsonSchema({"anyOf": [text, *map(dict, others)]} if others else text)
+
+
+Seconds = Annotated[
+    float, BeforeValidator(seconds), _shown(r"^\+?(0|([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+)$", {"const": 0})  # noqa: RUF001  # both letters that Go takes
+]
+Bytes = Annotated[
+    int, BeforeValidator(quantity), _shown(r"^[0-9]*\.?[0-9]*([kMGTPE]|[KMGTPE]i)?$", {"type": "integer", "minimum": 0})
+]
+Network = Annotated[str, AfterValidator(_network), _shown(r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")]
+PlatformText = Annotated[str, AfterValidator(_platform), _shown(r"^[^/:]+(/[^/:]+){1,2}(:[^/:]+)?$")]
+RuntimeText = Annotated[str, AfterValidator(_runtime), _shown(r"^(.+://.+)?$")]
+Host = Annotated[str, AfterValidator(_host), _shown(r"^[^\s/]+$")]
+ShortNames = Annotated[str, AfterValidator(_short_names), _shown(r"^[^\s/]+$")]
+RealmText = Annotated[str, AfterValidator(_realm), _shown(r"^\S+$")]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
