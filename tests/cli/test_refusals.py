@@ -145,7 +145,7 @@ def test_targets(podgate: Podgate, target: str):
         ("mode: deny\nevents: [", "not YAML: line 2: "),
         ("mod: deny", "mod: unknown key"),
         ("mode: refuse", "mode: must be one of deny, warn, audit, off"),
-        ("binding: warn", "binding: not yet: this version has nothing behind that key"),
+        ("binding: on", "binding: must be one of off, warn, deny"),
         (
             "registries: {requestTimeout: 1y}",
             "registries.requestTimeout: must be a duration, such as 5s, 250ms or 1m30s",
