@@ -168,26 +168,6 @@ def test_settings_that_are_not_there(podgate: Podgate, tmp_path: Path):
     assert ran.err == f"podgate: {tmp_path / 'none'}: cannot be read: No such file or directory\n"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "MARKED",
-        '{"auths": {"MARKED.example": {"auth": "MARKED"}}}',
-        '{"auths": [{"MARKED": 1}]}',
-        '{"auths": "MARKED"}',
-    ],
-)
-def test_a_broken_docker_configuration_is_named_and_not_shown(
-    podgate: Podgate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-):
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    (tmp_path / "config.json").write_text(content)
-    ran = podgate.json("--target", "linux/amd64", stdin=GOOD.encode())
-    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
-    assert ran.err.startswith(f"podgate: {tmp_path / 'config.json'}: ")
-    assert "MARKED" not in ran.err
-
-
 def test_a_broken_pull_secret_is_uncertain_and_named(podgate: Podgate, tmp_path: Path):
     """The webhook could do no more, either; what is wrong with it is said beside the image."""
     secret = {
