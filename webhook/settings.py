@@ -301,8 +301,8 @@ class Settings(_Tree):
         bool,
         _key(
             "Write an Event for each warning: on the controlling owner of a pod, on the pod itself where it has none "
-            "or is being bound, and on whatever else is judged. A text is not repeated for ten minutes. Needs the right "
-            "to create Events; without a cluster none are written."
+            "or is being bound, and on whatever else is judged. A text is not repeated for ten minutes. Needs the "
+            "right to create Events; without a cluster none are written."
         ),
     ] = True
     kinds: Annotated[

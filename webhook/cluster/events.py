@@ -108,6 +108,9 @@ class EventWriter:
             try:
                 await self._hold(waiting.due)
                 self._count(await self._write(waiting))
+            except asyncio.CancelledError:
+                self._count("dropped")
+                raise
             except Exception:  # noqa: BLE001  # a bug must not end the writing of all further Events
                 self._count("failed")
                 _log.exception("An Event could not be written")

@@ -82,6 +82,6 @@ def lesser(one: Decision, other: Decision) -> Decision:
 
 
 def unchecked(binding: Binding, problem: str) -> str:
-    """The warning where a binding could not be judged, on one line."""
+    """The warning where a binding could not be judged, within message.WARNING_LIMIT."""
     who, node = subject(binding.named, NAME_LIMIT), clean(binding.node, NAME_LIMIT)
-    return f"podgate: {who}: not checked on the node {node} that it is bound to: {clean(problem, 100)}"
+    return f"podgate: {who}: not checked on the node {node} that it is bound to: {clean(problem, 70)}"
