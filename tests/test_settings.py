@@ -127,6 +127,8 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
     "server.address": (["", "127.0.0.1", "::"], [None, 1, ["::"]]),
+    "binding": (["off", "warn", "deny"], ["audit", "", None, True]),
+    "events": ([True, False], ["true", 1, None]),
     "server.port": ([0, 443, 65535], [-1, 65536, "443", 1.0, True, None]),
     "server.metricsPort": ([0, 8080], [-1, 65536, "x", None]),
     "server.certificateDir": (["/tls"], ["", None, 1]),
@@ -139,8 +141,6 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
 
 
 LATER: dict[str, Any] = {
-    "binding": "warn",
-    "events": False,
     "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
 }
 

@@ -31,6 +31,9 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 """What kubectl takes from a directory."""
 AT_ONCE: Final = 64
 """Objects that are judged side by side; the registry client bounds requests by itself."""
+NOTHING_TO_CHECK: Final = "no objects to check"
+"""Said where there is no object at all. Most likely a path or a template is wrong, and a pipeline must not pass for it:
+kubectl fails too (kubectl/pkg/cmd/apply/apply.go, Run: no objects passed to apply)."""
 KINDS_NAMED: Final = 5
 """Kinds passed over that are named before the others are counted."""
 
@@ -70,6 +73,8 @@ def read_manifests(names: Iterable[str], *, recursive: bool) -> Reading:
                 continue
             if len(reading.objects) == before:
                 reading.notes.append(f"{shown}: no objects in it")
+    if not reading.objects and not reading.problems:
+        reading.problems.append(NOTHING_TO_CHECK)
     return reading
 
 

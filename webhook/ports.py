@@ -10,7 +10,7 @@ from webhook.core.manifest import Document, Role
 from webhook.core.nodepools import NodePool
 from webhook.core.reference import Reference
 from webhook.core.scheduling import Node, RuntimeClass
-from webhook.core.workload import PodConstraints
+from webhook.core.workload import PodConstraints, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +87,38 @@ class Cluster(Protocol):
         ...
 
 
+class Pods(Protocol):
+    """Single pods of a cluster. Apart from `Cluster`, since only bindings need them, and a right of their own."""
+
+    async def pod(self, namespace: str, name: str) -> Workload | None:
+        """A pod as it is stored now; None where there is none.
+
+        Raises ClusterUnavailable where it cannot be read (status 403: podgate may not), MalformedObject where what
+        comes has not the form of a pod.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One decision, for metrics and the log. `uid` is the review's, `seconds` how long the decision took, `why` the
-    reasons of all uncertain outcomes."""
+    """One decision, for metrics, the log and Events. `uid` is the review's, `seconds` how long the decision took, `why`
+    the reasons of all uncertain outcomes. `binding`: the request was to bind the pod that the judgement is about."""
 
     judgement: Judgement
     uid: str
     dry_run: bool
     seconds: float
     why: tuple[str, ...] = ()
+    binding: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object that the request was about."""
+        return "Binding" if self.binding else self.judgement.workload.kind
 
 
 class Observer(Protocol):
-    """Where decisions are counted and logged."""
+    """Where decisions are counted, logged and written as Events."""
 
     def decided(self, observation: Observation) -> None:
         """Called once for each decision; raises nothing."""

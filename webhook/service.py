@@ -54,7 +54,8 @@ class Request:
     """One object to judge. `old` is its former state (None: there is none); `mirror` says that the kubelet shows a
     static pod that runs already; `admitted` that a pod has been through the API server's own admission, which adds
     what its RuntimeClass says; `deadline` is a time of the event loop's clock, None where nobody waits. `binding`: the
-    object is a pod that is being bound to its nodeName, and this is what a mismatch leads to; None: it is no binding."""
+    object is a pod that is being bound to its nodeName, and this is what a mismatch leads to; None: it is no binding.
+    """
 
     workload: Workload
     old: Workload | None = None
@@ -96,7 +97,7 @@ class Judge:
         self._settings = settings
         self._images = images
         self._cluster = cluster
-        self._policy = Policy(**settings.decisions.model_dump())
+        self.policy = Policy(**settings.decisions.model_dump())
         self._landing = Landing(settings.nodes, cluster)
 
     async def judge(self, request: Request) -> Judgement:
@@ -198,16 +199,17 @@ class Judge:
         everywhere = workload.kind == "DaemonSet" and demands.runtime_class != "unknown"
         reason = reason_for([node.verdict for node in examined.nodes], daemon_set=everywhere)
         if request.binding is None:
-            wanted = decide(reason, self._policy, workload)
+            wanted = decide(reason, self.policy, workload)
         else:
-            wanted = decide_binding(reason, self._policy, workload, request.binding)
+            wanted = decide_binding(reason, self.policy, workload, request.binding)
         decision = under(mode, wanted)
         images, nodes = examined.images, examined.nodes
         messages: tuple[str, ...] = ()
         event = ""
         if wanted != "allow":
             remedy = _remedy(workload, reason, nodes)
-            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class)
+            bound = request.binding is not None
+            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound)
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""
         return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted, event)

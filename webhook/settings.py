@@ -38,8 +38,6 @@ CONFIG_VARIABLE: Final = "PODGATE_CONFIG"
 
 NOT_YET: Final = frozenset(
     {
-        "binding",
-        "events",
         "kinds",
     }
 )
@@ -288,8 +286,25 @@ class Settings(_Tree):
         ),
     ] = "any"
     decisions: Annotated[Decisions, _key("What follows from each reason.")] = Decisions()
-    binding: Annotated[Literal["off", "warn", "deny"], _key("Judge pods again when they are bound to a node.")] = "off"
-    events: Annotated[bool, _key("Write an Event for a warning, on the controlling owner.")] = True
+    binding: Annotated[
+        Literal["off", "warn", "deny"],
+        _key(
+            "Judge a pod again when it is bound to a node, on that node alone: `warn` binds it and writes an Event on "
+            "the pod, `deny` refuses. The cost of `deny`: the scheduler forgets a refusal and may pick the same node "
+            "for ever, though others fit; the pod stays Pending, with a FailedScheduling Event that has podgate's "
+            "text. What podgate does not know (node, pod, image) is warned of at most, and so is a DaemonSet's pod "
+            "unless `decisions.daemonSetPods` is `deny` too. Needs a further right and a further rule of the webhook's "
+            "configuration (manifests/components/binding); without a cluster bindings are let through."
+        ),
+    ] = "off"
+    events: Annotated[
+        bool,
+        _key(
+            "Write an Event for each warning: on the controlling owner of a pod, on the pod itself where it has none "
+            "or is being bound, and on whatever else is judged. A text is not repeated for ten minutes. Needs the "
+            "right to create Events; without a cluster none are written."
+        ),
+    ] = True
     kinds: Annotated[
         tuple[dict[str, Any], ...],
         _list("Further kinds with a pod template: {group, resource, podTemplate: .spec.template}."),

@@ -1,6 +1,5 @@
 """`podgate check` where all goes well: what it reads, what it prints, how it ends (design, section 9)."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +10,6 @@ from jsonschema import ValidationError
 from tests.support.command import SCHEMA, SCHEMA_FILE, Podgate
 from tests.support.images import multi
 from tests.support.manifests import REGISTRY, node, pod, write
-from tests.support.registry import Auth, Registry
 from webhook.core import decision, errors, outcome
 
 DEPLOYMENT = {
@@ -180,20 +178,42 @@ def test_other_kinds_are_passed_over_with_a_count(podgate: Podgate, tmp_path: Pa
     assert ran.err.endswith("and 2 more\n")
 
 
-@pytest.mark.parametrize("content", ["", "---\n", "# nothing\n", "null\n"])
-def test_a_file_without_objects_is_said_and_is_no_error(podgate: Podgate, tmp_path: Path, content: str):
+NOTHING = "podgate: no objects to check\n"
+
+
+@pytest.mark.parametrize("content", ["", "---\n", "# nothing\n", "null\n", "apiVersion: v1\nkind: List\nitems: []\n"])
+def test_where_there_is_no_object_nothing_was_checked(podgate: Podgate, tmp_path: Path, content: str):
+    """kubectl apply fails, too: `no objects passed to apply`. Here 1 is a denial, so that it is 2."""
     path = tmp_path / "empty.yaml"
     path.write_text(content)
     ran = podgate.json("-f", path, "--target", "linux/amd64")
-    assert (ran.code, ran.document["objects"]) == (0, [])
-    assert ran.err == f"podgate: {path}: no objects in it\n"
+    assert (ran.code, ran.document["objects"]) == (2, [])
+    assert ran.err == f"podgate: {path}: no objects in it\n{NOTHING}"
+    ran = podgate.json("--target", "linux/amd64", stdin=content.encode())
+    assert (ran.code, ran.err) == (2, f"podgate: stdin: no objects in it\n{NOTHING}")
 
 
 def test_a_directory_without_manifests_is_said(podgate: Podgate, tmp_path: Path):
     (tmp_path / "none").mkdir()
     ran = podgate.json("-f", tmp_path / "none", "--target", "linux/amd64")
-    assert (ran.code, ran.document["objects"]) == (0, [])
-    assert ran.err == f"podgate: {tmp_path / 'none'}: no .yaml, .yml, .json files in it\n"
+    assert (ran.code, ran.document["objects"]) == (2, [])
+    assert ran.err == f"podgate: {tmp_path / 'none'}: no .yaml, .yml, .json files in it\n{NOTHING}"
+
+
+def test_without_objects_no_cluster_is_asked(podgate: Podgate):
+    assert podgate.json(stdin=b"").err == f"podgate: stdin: no objects in it\n{NOTHING}"
+
+
+def test_an_empty_file_beside_others_is_said_and_is_no_error(podgate: Podgate, tmp_path: Path):
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "none").mkdir()
+    good = write(tmp_path / "good.yaml", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}})
+    ran = podgate.json("-f", tmp_path / "empty.yaml", "-f", tmp_path / "none", "-f", good, "--target", "linux/amd64")
+    assert ran.code == 0
+    assert [line.rpartition("/")[2] for line in ran.err.splitlines()[:2]] == [
+        "empty.yaml: no objects in it",
+        "none: no .yaml, .yml, .json files in it",
+    ]
 
 
 def test_a_node_without_node_info_leaves_it_uncertain(podgate: Podgate, settings: Path, tmp_path: Path):
@@ -295,56 +315,3 @@ def test_owned_and_exempt_objects_are_printed_as_skipped(podgate: Podgate):
         "skipped  Pod kube-system/dns         stdin#1",
         "0 allow, 0 warn, 0 deny, 2 skipped",
     ]
-
-
-LOGIN = {"auths": {REGISTRY: {"auth": base64.b64encode(b"deploy:MARKED-password").decode()}}}
-SECRET = {
-    "apiVersion": "v1",
-    "kind": "Secret",
-    "metadata": {"name": "login"},
-    "type": "kubernetes.io/dockerconfigjson",
-    "stringData": {".dockerconfigjson": json.dumps(LOGIN)},
-}
-ACCOUNT = {
-    "apiVersion": "v1",
-    "kind": "ServiceAccount",
-    "metadata": {"name": "default"},
-    "imagePullSecrets": [{"name": "login"}],
-}
-
-
-@pytest.fixture
-def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The file of the user's docker configuration, which is not there yet."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    (tmp_path / "docker").mkdir()
-    return tmp_path / "docker" / "config.json"
-
-
-@pytest.mark.parametrize(
-    ("objects", "configured", "code"),
-    [
-        pytest.param([SECRET, pod(imagePullSecrets=[{"name": "login"}])], False, None, id="pull secret"),
-        pytest.param([ACCOUNT, SECRET, pod()], False, None, id="service account"),
-        pytest.param([pod()], True, None, id="docker configuration"),
-        pytest.param([SECRET, pod()], False, "unauthorized", id="nothing"),
-    ],
-)
-def test_credentials(
-    podgate: Podgate,
-    registry: Registry,
-    settings: Path,
-    docker: Path,
-    objects: list[Any],
-    configured: bool,
-    code: str | None,
-):
-    """Pull secrets and ServiceAccounts among the documents, else the user's docker configuration."""
-    registry.auth = Auth(scheme="basic", users={"deploy": "MARKED-password"})
-    if configured:
-        docker.write_text(json.dumps(LOGIN))
-    manifests = write(docker.parent / "a.yaml", *objects)
-    ran = podgate.json("-f", manifests, "--target", "linux/amd64", "--config", settings)
-    error = ran.objects["web"]["images"][0]["error"]
-    assert (error and error["code"]) == code
-    assert "MARKED" not in ran.out + ran.err

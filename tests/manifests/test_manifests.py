@@ -1,5 +1,6 @@
 """The plain manifests hold together, and with the code."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from webhook.admission.handlers import RESOURCES
 from webhook.admission.lifecycle import SERVING_SECONDS
 from webhook.admission.times import LONGEST_TIMEOUT
 from webhook.core.workload import JUDGED
-from webhook.settings import Settings, parse_settings
+from webhook.settings import Settings, load_settings, parse_settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
@@ -97,10 +98,39 @@ def test_podgate_cannot_keep_itself_or_the_cluster_from_coming_back(webhook: Any
     assert all(operation in ("CREATE", "UPDATE") for rule in webhook["rules"] for operation in rule["operations"])
 
 
-def test_the_role_lists_no_secrets_and_writes_nothing():
+def test_the_role_lists_no_secrets_and_writes_nothing_but_events():
     role = next(one for one in documents("rbac.yaml") if one["kind"] == "ClusterRole")
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} <= {"get", "list", "watch"}
     for rule in role["rules"]:
         assert "*" not in [*rule["resources"], *rule["apiGroups"]]
+        writes = set(rule["verbs"]) - {"get", "list", "watch"}
+        assert writes == ({"create"} if rule["resources"] == ["events"] else set())
+        assert "pods" not in rule["resources"]  # where bindings are judged, and there alone
         if "secrets" in rule["resources"]:
             assert rule["verbs"] == ["get"]
+
+
+def test_the_component_of_bindings_adds_what_judging_them_takes(webhook: Any):
+    (component,) = documents("components/binding/kustomization.yaml")
+    added = {}
+    for patch in component["patches"]:
+        (operation,) = yaml.safe_load(patch["patch"])
+        added[patch["target"]["kind"]] = (operation["op"], operation["path"], operation["value"])
+        there = [one for path in MANIFESTS.glob("*.yaml") for one in documents(path.name) if "metadata" in one]
+        named = patch["target"]["name"]
+        assert [one["kind"] for one in there if one["kind"] == patch["target"]["kind"]] == [patch["target"]["kind"]]
+        assert named in {one["metadata"]["name"] for one in there if one["kind"] == patch["target"]["kind"]}
+    assert added["ClusterRole"] == ("add", "/rules/-", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
+    op, path, rule = added["ValidatingWebhookConfiguration"]
+    assert (op, path) == ("add", "/webhooks/0/rules/-")
+    assert rule == {**webhook["rules"][0], "resources": ["pods/binding", "bindings"], "operations": ["CREATE"]}
+    op, path, [variable] = added["Deployment"]
+    assert (op, path) == ("add", "/spec/template/spec/containers/0/env")
+    (deployment,) = documents("deployment.yaml")
+    assert "env" not in deployment["spec"]["template"]["spec"]["containers"][0]  # `add` would replace it
+    assert load_settings(None, {variable["name"]: variable["value"]}).binding == "warn"
+
+
+def test_the_component_of_bindings_is_where_the_kustomization_says():
+    named = re.findall(r"^# - (components/.*)$", (MANIFESTS / "kustomization.yaml").read_text(), re.MULTILINE)
+    assert named == ["components/binding"]
+    assert (MANIFESTS / named[0] / "kustomization.yaml").is_file()

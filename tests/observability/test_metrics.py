@@ -1,6 +1,7 @@
 """Metrics: what is counted, how many series there can be, and that docs/metrics.md tells of all of them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,13 @@ def observation(decision: Decision = "deny", *why: str) -> Observation:
     return Observation(Judgement(POD, decision, "mismatch", "deny"), "u-1", False, 0.02, why)
 
 
+def of_daemon_set(decision: Decision) -> Observation:
+    """A decision about a pod that a DaemonSet has made."""
+    assert POD is not None
+    owned = replace(POD, owner=("apps/v1", "DaemonSet", "agent"))
+    return Observation(Judgement(owned, decision, "mismatch", "deny"), "u-2", False, 0.02)
+
+
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     families = text_string_to_metric_families(metrics.text().decode())
     return {
@@ -57,6 +65,27 @@ def test_decisions_are_counted_by_decision_reason_kind_and_mode():
     assert value(metrics, "podgate_decision_seconds_bucket", le="0.025") == 2
     assert value(metrics, "podgate_decision_seconds_bucket", le="0.01") == 0
     assert value(metrics, "podgate_uncertain_total", why="image-unresolved") == 2
+
+
+def test_a_binding_is_counted_as_one():
+    metrics = Metrics()
+    metrics.decided(replace(observation("warn"), binding=True))
+    labels = {"decision": "warn", "reason": "mismatch", "mode": "deny"}
+    assert value(metrics, "podgate_decisions_total", kind="Binding", **labels) == 1
+    assert value(metrics, "podgate_decisions_total", kind="Pod", **labels) is None
+
+
+def test_pods_of_daemon_sets_are_counted_where_they_are_warned_of():
+    metrics = Metrics()
+    for made in (of_daemon_set("warn"), of_daemon_set("warn"), of_daemon_set("allow"), observation("warn")):
+        metrics.decided(made)
+    assert value(metrics, "podgate_daemon_set_pods_warned_total", reason="mismatch") == 2
+
+
+def test_events_are_counted_by_what_became_of_them():
+    metrics = Metrics()
+    metrics.event("dropped")
+    assert value(metrics, "podgate_events_total", result="dropped") == 1
 
 
 def test_what_was_let_through_is_counted():
@@ -189,6 +218,8 @@ def test_no_series_beside_those_that_are_documented():
     metrics = Metrics()
     metrics.measure_cache(lambda: 0.0)
     metrics.decided(observation("warn", "short-name"))
+    metrics.decided(of_daemon_set("warn"))
+    metrics.event("written")
     metrics.requested("reg.example", "GET", "200", 0.1)
     metrics.looked_up("content", "miss")
     metrics.breaker_moved("reg.example", "open")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.challenge import Challenge, TokenRequest, parse_challenges, token_request
+from webhook.core.dockerconfig import Login, read_docker_config, read_users_config
 from webhook.core.errors import BadCredentials, MalformedChallenge
 from webhook.core.goglob import glob_matches
 from webhook.core.keyring import Credential, Keyring, PullSecret
@@ -160,3 +161,40 @@ def test_any_realm_has_an_answer(registry, realm):
     """What is odd is refused: no error leaves the rule."""
     assert realm_may_have_credentials(registry, realm) in {True, False}
     assert realm_may_have_credentials("reg.example", f"https://{realm}", allowed=[registry]) in {True, False}
+
+
+VALUES: st.SearchStrategy[object] = st.one_of(st.none(), TEXT, st.just("dTpw"), st.integers(), st.just([]))
+FIELDS = ("auth", "username", "password", "identitytoken", "registrytoken")
+LOGINS = st.one_of(
+    VALUES, st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, st.one_of(TEXT, st.just("dTpw"), VALUES)))
+)
+
+
+@given(st.dictionaries(NAMES, LOGINS, max_size=4))
+def test_an_entry_counts_whatever_stands_beside_it(auths):
+    """file.go, LoadFromReader: an error ends the reading of entries, and docker goes on with those that it has; which,
+    is chance there. Here it is each that can be read by itself."""
+    found, doubts = read_users_config(json.dumps({"auths": auths}).encode(), "f")
+    alone: list[Login] = []
+    for name, entry in sorted(auths.items()):
+        try:
+            alone += read_docker_config(json.dumps({"auths": {name: entry}}).encode(), "f").logins
+        except BadCredentials:
+            assert doubts
+    assert found.logins == tuple(alone)
+    assert all(line.startswith("f: entry ") for line in doubts)
+
+
+@given(st.binary(max_size=60))
+def test_a_users_configuration_is_read_or_refused(data):
+    """BadCredentials is the only error, whatever the bytes; what can be read strictly is read alike."""
+    try:
+        strict = read_docker_config(data, "f")
+    except BadCredentials:
+        strict = None
+    try:
+        found = read_users_config(data, "f")
+    except BadCredentials:
+        assert strict is None
+    else:
+        assert strict is None or found == (strict, ())

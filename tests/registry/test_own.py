@@ -11,7 +11,7 @@ from tests.registry.conftest import Setting, access, reference, secret
 from tests.registry.test_login import basic
 from tests.support import images as build
 from tests.support.programs import Script, answering, provider, provider_config, response
-from tests.support.registry import Auth, Registry
+from tests.support.registry import Auth, Fault, Registry
 from webhook.core.errors import RegistryError
 from webhook.core.keyring import Credential
 from webhook.core.providerconfig import read_provider_config
@@ -204,3 +204,88 @@ async def test_what_was_lent_is_not_lent_any_more(private: Registry, setting: Se
     path.write_text("wrong-word")
     setting.clock.now += 1
     assert await failure(images, INSIDE) == "unauthorized"
+
+
+Asks = list[tuple[str, str, str]]
+
+
+def of_nobody(registry: Registry, since: int) -> Asks:
+    """What was asked without a credential of podgate's own, in order."""
+    own = {basic("own:own-word"), basic("plug:plug-word")}
+    tokens = {text for text, (user, _) in registry.tokens.items() if user in ("own", "plug")}
+    asked = [one for one in registry.log[since:] if one.authorization not in own | {f"Bearer {t}" for t in tokens}]
+    return [(one.method, one.path, one.authorization.partition(" ")[0]) for one in asked]
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+async def test_an_outsider_is_answered_as_if_there_were_no_such_image(
+    private: Registry, setting: Setting, lent: Any, scheme: str
+):
+    """The same words after the same requests, whether an insider has seen the image or has been told that there is
+    none: neither caches of documents, tags, configs, failures and tokens nor old answers tell them apart."""
+    assert private.auth is not None
+    private.auth.scheme = scheme
+    private.auth.may_see = {name: ["own", "plug"] for name in ("team/app", "team/none")}
+    root = private.names["team/app", "manifests", "1"].digest
+    config = next(name for (_, what, name) in private.names if what == "blobs")
+    told: dict[str, list[tuple[list[object], Asks]]] = {}
+    for repository in ("team/app", "team/none"):
+        images = setting.images(own=lent)
+        tagged, pinned = (reference(f"reg.example/{repository}{suffix}") for suffix in (":1", f"@{root}"))
+        for _ in range(2):  # the second time after tagTTL, negativeTTL and the tokens are over
+            for name in (tagged, pinned):
+                found = await asyncio.gather(images.resolve(name, INSIDE), return_exceptions=True)
+                assert isinstance(found[0], RegistryError) is (repository == "team/none")
+            since = len(private.log)
+            heard: list[object] = [await failure(images, OUTSIDE, name) for name in (tagged, pinned, tagged)]
+            with pytest.raises(RegistryError) as caught:
+                await images.fetch(tagged, config, "config", OUTSIDE)
+            heard += [caught.value.code, await images.known_lists(tagged, root, OUTSIDE)]
+            asked = [(method, path.replace(repository, "R"), how) for method, path, how in of_nobody(private, since)]
+            told.setdefault(repository, []).append((heard, asked))
+            setting.clock.now += 400
+    assert told["team/app"] == told["team/none"]
+    assert all(asked for _, asked in told["team/app"])
+
+
+async def test_an_outsider_neither_waits_for_an_insiders_request_nor_is_waited_for(
+    private: Registry, setting: Setting, lent: Any
+):
+    """Each asks for himself, however close together they ask: what one asks for is not under way for the other."""
+    alone = setting.images(own=lent)
+    await failure(alone, OUTSIDE)
+    expected = of_nobody(private, 0)
+    since = len(private.log)
+    images = setting.images(own=lent)
+    private.faults = [Fault(at="/v2/*", delay=0.05)]
+    askers = (OUTSIDE, INSIDE, OUTSIDE, INSIDE, OUTSIDE)
+    found = await asyncio.gather(*(images.resolve(TAGGED, who) for who in askers), return_exceptions=True)
+    assert [isinstance(one, RegistryError) for one in found] == [who is OUTSIDE for who in askers]
+    # Two viewers begin without a challenge in hand, and ask in the clear each; outsiders share theirs among themselves.
+    asked = of_nobody(private, since)
+    assert sorted(asked) == sorted([*expected, ("GET", "/v2/team/app/manifests/1", "")])
+
+
+async def test_an_outsider_gives_up_nothing_for_an_insider(private: Registry, setting: Setting, lent: Any):
+    """What an outsider was refused is remembered for him alone; and what he was told is not told by an insider's
+    refusal."""
+    images = setting.images(own=lent)
+    assert await failure(images, OUTSIDE) == "denied"
+    since = len(private.log)
+    assert (await images.resolve(TAGGED, INSIDE)).root.body
+    assert len(private.log) > since
+    since = len(private.log)
+    assert await failure(images, OUTSIDE) == "denied"
+    assert private.log[since:] == []  # his own refusal, within negativeTTL
+
+
+async def test_no_plugin_is_run_for_an_outsider(private: Registry, setting: Setting, tmp_path: Path):
+    """He cannot make it busy, either: two run at a time, and five seconds are a long time."""
+    script = Script(tmp_path, "plug", answering(response({"reg.example": "plug:plug-word"}, "Image")))
+    found = read_provider_config(provider_config(provider("plug", "reg.example", defaultCacheDuration="0s")), "f")
+    images = setting.images(own=(Plugins(PluginSettings(tmp_path, found, ("inside",)), Hooks()),))
+    for number in range(3):
+        await failure(images, OUTSIDE, reference(f"reg.example/team/app{number}:1"))
+    assert script.runs == []
+    assert (await images.resolve(TAGGED, INSIDE)).root.body
+    assert len(script.runs) == 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools")
+PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events")
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "": (
@@ -137,6 +137,32 @@ class ApiServer:
             if watch
             else f"list {plural}"
         )
+        if refusal := await self._refusal(request, verb, plural):
+            return refusal
+        if name:
+            found = self._objects[plural].get(f"{namespace}/{name}" if namespace else name)
+            return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
+        return await self._watch(request, plural) if watch else self._list(request, plural)
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        """Take a new object, unless there is one of its name."""
+        plural, namespace = request.match_info["plural"], request.match_info["namespace"]
+        self.requests.append(f"create {plural} {namespace}")
+        obj = await request.json()
+        if refusal := await self._refusal(request, "create", plural):
+            return refusal
+        assert obj["metadata"]["namespace"] == namespace
+        if _key(obj) in self._objects[plural]:
+            return _status(409, f'{plural} "{obj["metadata"]["name"]}" already exists')
+        self.put(plural, obj)
+        return web.json_response(obj, status=201)
+
+    def all(self, plural: str) -> list[dict[str, Any]]:
+        """The objects that there are, in the order in which they came."""
+        return list(self._objects[plural].values())
+
+    async def _refusal(self, request: web.Request, verb: str, plural: str) -> web.Response | None:
+        """What stands in the way of a request, once answers do not wait any more."""
         await self.gate.wait()
         what = f"{verb} {plural}"
         if faults := self.faults.get(what):
@@ -149,10 +175,7 @@ class ApiServer:
             return _status(401, "Unauthorized")
         if what in self.forbidden:
             return _status(403, f'{plural} is forbidden: User "somebody" cannot {verb} resource "{plural}"')
-        if name:
-            found = self._objects[plural].get(f"{namespace}/{name}" if namespace else name)
-            return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
-        return await self._watch(request, plural) if watch else self._list(request, plural)
+        return None
 
     async def discover(self, request: web.Request) -> web.StreamResponse:
         """Tell which groups, versions and resources there are. A fault of "discover" is for any of these paths."""
@@ -258,6 +281,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     app.router.add_get("/apis/{group}/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
+    app.router.add_post("/api/v1/namespaces/{namespace}/{plural}", server.create)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)

@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from webhook.admission.reviews import NOT_UNDERSTOOD, Answer, ReviewRequest
 from webhook.core import message
+from webhook.core.binding import Binding, parse_binding
 from webhook.core.decision import Judgement
 from webhook.core.errors import MalformedInput
 from webhook.core.workload import Workload, parse_workload
@@ -29,6 +31,14 @@ class Judging(Protocol):
         ...
 
 
+class JudgingBindings(Protocol):
+    """The use case of bindings."""
+
+    async def judge(self, binding: Binding, deadline: float | None) -> Judgement:
+        """The decision for one binding."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a Reviewer has to know beside the request.
@@ -46,10 +56,18 @@ class Surroundings:
 class Reviewer:
     """Answers reviews: `review` is what kopf's handlers and the server call."""
 
-    def __init__(self, judge: Judging, observer: Observer, surroundings: Surroundings | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judging,
+        observer: Observer,
+        surroundings: Surroundings | None = None,
+        bindings: JudgingBindings | None = None,
+    ) -> None:
+        """`bindings` None: they are not judged."""
         self._judge = judge
         self._observer = observer
         self._surroundings = surroundings or Surroundings()
+        self._bindings = bindings
 
     async def review(self, request: ReviewRequest, deadline: float) -> Answer:
         """The answer to a request, by `deadline` (the event loop's time in seconds).
@@ -59,16 +77,25 @@ class Reviewer:
         """
         started = time.monotonic()
         try:
-            asked = _asked(request, deadline)
+            judging = self._judging(request, deadline)
         except MalformedInput as error:
             return self._not_understood(request, error)
-        if asked is None:
+        if judging is None:
             return Answer(annotations={"decision": "allow", "reason": "skipped"})
         if not self._surroundings.known():
             return self._too_early(request)
-        judgement = await self._judge.judge(asked)
+        judgement = await judging()
         self._observe(_observation(judgement, request, time.monotonic() - started))
         return answer_for(judgement)
+
+    def _judging(self, request: ReviewRequest, deadline: float) -> Callable[[], Awaitable[Judgement]] | None:
+        """What is to be done for a request, None where there is nothing to judge. Raises MalformedInput."""
+        if _is_binding(request):
+            if self._bindings is None or (binding := _binding(request)) is None:
+                return None
+            return partial(self._bindings.judge, binding, deadline)
+        asked = _asked(request, deadline)
+        return None if asked is None else partial(self._judge.judge, asked)
 
     def _not_understood(self, request: ReviewRequest, error: MalformedInput) -> Answer:
         logger.warning("an object was let through unread: %s", message.clean(str(error)), extra={"uid": request.uid})
@@ -96,6 +123,18 @@ def answer_for(judgement: Judgement) -> Answer:
     if judgement.decision == "warn":
         return Answer(warnings=judgement.messages, annotations=annotations)
     return Answer(annotations=annotations)
+
+
+def _is_binding(request: ReviewRequest) -> bool:
+    """Whether a pod is to be bound: by its subresource, as schedulers do it, or by the older resource of its own."""
+    return request.group == "" and (request.resource, request.subresource) in (("pods", "binding"), ("bindings", ""))
+
+
+def _binding(request: ReviewRequest) -> Binding | None:
+    """The binding that is asked for, None where there is nothing to judge. Raises MalformedInput."""
+    if request.operation != "CREATE" or request.object is None:
+        return None
+    return parse_binding(request.object, request.namespace, request.name)
 
 
 def _asked(request: ReviewRequest, deadline: float) -> Request | None:
@@ -132,4 +171,4 @@ def _workload(request: ReviewRequest, obj: Mapping[str, Any]) -> Workload | None
 
 def _observation(judgement: Judgement, request: ReviewRequest, seconds: float) -> Observation:
     whys = {outcome.why for node in judgement.findings for outcome in node.outcomes if outcome.verdict == "uncertain"}
-    return Observation(judgement, request.uid, request.dry_run, seconds, tuple(sorted(whys)))
+    return Observation(judgement, request.uid, request.dry_run, seconds, tuple(sorted(whys)), _is_binding(request))

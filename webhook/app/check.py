@@ -46,7 +46,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     logs.set_up("error", "text")
     logging.getLogger("webhook.cluster").setLevel(logging.WARNING)  # a registry's faults are in the results, not these
     reading = read_manifests(request.files, recursive=request.recursive)
-    checked = asyncio.run(_check(request, settings, reading, environment))
+    checked = asyncio.run(_check(request, settings, reading, environment)) if reading.objects else []
 
     def write(stream: TextIO) -> None:
         if request.output == "json":
@@ -74,7 +74,7 @@ async def _check(
         cluster, api_server = await _cluster(request, reading, stack)
         found = sort_out(reading, cluster, request.namespace or "default")
         # What an object is told must not depend on which other objects happened to be looked up before it.
-        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say))
+        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, reading.problems.append))
         for source in own:
             stack.push_async_callback(source.aclose)
         options = in_environment(registry_options(settings, own), environment, api_server)

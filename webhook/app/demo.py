@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from webhook.admission.certificate import Certificate
 from webhook.admission.review import Reviewer
@@ -18,6 +18,7 @@ from webhook.app.serve import Observers, server_options
 from webhook.app.surroundings import in_environment
 from webhook.cluster.documents import load_documents
 from webhook.cluster.files import FileCluster
+from webhook.core.errors import BadCredentials
 from webhook.demo import show
 from webhook.demo.certificates import serving_pair
 from webhook.demo.images import sample_repositories
@@ -44,8 +45,13 @@ def run_demo(images: Sequence[str], *, keep: bool, environment: Mapping[str, str
         return 0
 
 
+def _refuse(problem: str) -> NoReturn:
+    """Begins nothing: whoever tries images of his own looks on, and would take what follows for podgate's fault."""
+    raise BadCredentials(problem)
+
+
 async def _demo(images: Sequence[str], environment: Mapping[str, str], output: TextIO, *, keep: bool) -> int:
-    own = (docker_logins(environment, say),)
+    own = (docker_logins(environment, say, _refuse),)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podgate-demo-")))
         registry = await stack.enter_async_context(DemoRegistry(sample_repositories()))

@@ -41,7 +41,8 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
     """
     settings = load_settings(request.config, environment)
     logs.set_up("error", "text")
-    inspections = asyncio.run(_inspect(request, settings, environment))
+    problems: list[str] = []
+    inspections = asyncio.run(_inspect(request, settings, environment, problems))
 
     def write(stream: TextIO) -> None:
         if request.output == "json":
@@ -53,12 +54,16 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
     for one in inspections:
         for code, text in one.faults:
             say(f"{one.image}: {code}: {text}")
-    return 2 if any(one.faults for one in inspections) else 0
+    for line in problems:
+        say(line)
+    return 2 if problems or any(one.faults for one in inspections) else 0
 
 
-async def _inspect(request: InspectRequest, settings: Settings, environment: Mapping[str, str]) -> list[Inspection]:
+async def _inspect(
+    request: InspectRequest, settings: Settings, environment: Mapping[str, str], problems: list[str]
+) -> list[Inspection]:
     async with contextlib.AsyncExitStack() as stack:
-        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say))
+        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, problems.append))
         for source in own:
             stack.push_async_callback(source.aclose)
         options = in_environment(registry_options(settings, own), environment)

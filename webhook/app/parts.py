@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
-from webhook.core.dockerconfig import DockerConfig, read_docker_config
+from webhook.core.dockerconfig import DockerConfig, read_users_config
 from webhook.core.errors import BadCredentials
 from webhook.core.providerconfig import read_provider_config
 from webhook.registry.addresses import AddressPolicy
@@ -64,20 +64,28 @@ def _entry(entry: OwnCredential, where: str) -> PasswordFile | DockerConfigFile:
     return PasswordFile(path, entry.namespaces, f"{where}.passwordFile", entry.match, entry.username)
 
 
-def docker_logins(environment: Mapping[str, str], note: Callable[[str], None]) -> DockerLogins:
+def docker_logins(
+    environment: Mapping[str, str], note: Callable[[str], None], problem: Callable[[str], None]
+) -> DockerLogins:
     """The credentials of the user's docker configuration ($DOCKER_CONFIG, else ~/.docker); none where there is none.
-    To be closed. `note` is told what is wrong with a credential helper.
+    To be closed. `note` is told what is wrong with an entry or a credential helper, `problem` that the whole file
+    cannot be read: there are no credentials from it then, as for docker, which warns and goes on.
 
-    For the command line alone: a webhook would lend them to every namespace, and run programs for it. Raises
-    BadCredentials where the file is there and cannot be read.
+    For the command line alone: a webhook would lend them to every namespace, and run programs for it.
     """
     home = environment.get("HOME", "")
     folder = environment.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
     path = Path(folder) / "config.json"
+    config = DockerConfig()
     try:
-        config = read_docker_config(path.read_bytes(), str(path)) if folder else DockerConfig()
+        if folder:
+            config, doubts = read_users_config(path.read_bytes(), str(path))
+            for doubt in doubts:
+                note(doubt)
     except FileNotFoundError:
-        config = DockerConfig()
+        pass
     except OSError as error:
-        raise BadCredentials(error.strerror or "cannot be read", str(path)) from error
+        problem(f"{path}: {error.strerror or 'cannot be read'}")
+    except BadCredentials as error:
+        problem(str(error))
     return DockerLogins(config, str(path), environment, note)

@@ -13,6 +13,7 @@ from webhook.admission.review import Reviewer, Surroundings
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
 from webhook.app.parts import own_credentials, registry_options
 from webhook.app.surroundings import in_environment
+from webhook.binding import BindingJudge
 from webhook.cluster.watched import WatchedFile
 from webhook.core.message import platform_text
 from webhook.observability import logs
@@ -75,8 +76,9 @@ async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str
         images = await stack.enter_async_context(RegistryImages(options, hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
         surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
-        observers = Observers((metrics, logs.DecisionLog()))
-        reviewer = Reviewer(Judge(settings, images, source.cluster), observers, surroundings)
+        observers = Observers((metrics, logs.DecisionLog(), *_events(settings, source, metrics, stack)))
+        judge = Judge(settings, images, source.cluster)
+        reviewer = Reviewer(judge, observers, surroundings, _bindings(settings, judge, source))
 
         def ready() -> Mapping[str, bool]:
             return {
@@ -132,6 +134,32 @@ async def _source(nodes: str | None, stack: contextlib.AsyncExitStack, *, with_n
     stack.push_async_callback(live.close)
     await live.start(watch=True)
     return _Source(live, lambda: live.listed, connection)
+
+
+def _events(
+    settings: Settings, source: _Source, metrics: Metrics, stack: contextlib.AsyncExitStack
+) -> Sequence[Observer]:
+    """What writes Events; nothing where there is no cluster, or settings want none."""
+    if source.connection is None or not settings.events:
+        return ()
+    from webhook.cluster.events import EventWriter  # noqa: PLC0415  # as above
+
+    writer = EventWriter(source.connection, metrics.event)
+    writer.start()
+    stack.push_async_callback(writer.close)
+    return (writer,)
+
+
+def _bindings(settings: Settings, judge: Judge, source: _Source) -> BindingJudge | None:
+    """What judges bindings; None where they are let through."""
+    if settings.binding == "off":
+        return None
+    if source.connection is None:
+        logger.warning("binding: bindings are let through, since without a cluster there is no pod to read")
+        return None
+    from webhook.cluster.pods import PodReader  # noqa: PLC0415  # as above
+
+    return BindingJudge(judge, source.cluster, PodReader(source.connection), settings.binding)
 
 
 def _in_background(stack: contextlib.AsyncExitStack, *endless: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,25 @@ Query = Sequence[tuple[str, str]]
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
 """For one answer that is not a watch. A page of 100 nodes takes a healthy API server some ten milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request: what is asked for, and how long it may take. `body` is an object to create; None: to get something."""
+
+    path: str
+    query: Query
+    limits: aiohttp.ClientTimeout
+    body: dict[str, Any] | None = None
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def expected(self) -> int:
+        """The status of success."""
+        return 200 if self.body is None else 201
 
 
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> "Connection":
@@ -86,46 +106,52 @@ class Connection:
     async def get(self, path: str, query: Query = (), *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
         """Get one object or list, waiting `seconds` at most."""
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
-        async with self._request(path, query, limits) as response:
+        async with self._request(_Call(path, query, limits)) as response:
             document = json.loads(await response.read())
             if not isinstance(document, dict):
                 raise ClusterUnavailable(f"{self.host} answers {path} with something that is no object")
             return document
 
+    async def create(self, path: str, body: dict[str, Any], *, seconds: float = _ANSWER_SECONDS) -> None:
+        """Create an object, waiting `seconds` at most. It is sent once: whether it got there is not known of a fault
+        without a status."""
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        async with self._request(_Call(path, (), limits, body)):
+            pass  # what it has become is of no interest
+
     @asynccontextmanager
     async def lines(self, path: str, query: Query, *, quiet: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a stream of JSON lines. A stream that is silent for `quiet` seconds counts as broken."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=quiet)
-        async with self._request(path, query, limits) as response:
+        async with self._request(_Call(path, query, limits)) as response:
             yield _split(response.content)
 
     @asynccontextmanager
-    async def _request(
-        self, path: str, query: Query, limits: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(self, call: _Call) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            response = await self._send(path, query, limits)
+            response = await self._send(call)
             if response.status == 401:
                 # A token of a kubeconfig's plugin has expired: ask the plugin again, once.
                 response.release()
                 await self._load(self._client.configuration)
-                response = await self._send(path, query, limits)
+                response = await self._send(call)
             async with response:
-                if response.status != 200:
+                if response.status != call.expected:
                     raise await self._refusal(response)
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
             raise ClusterUnavailable(f"{self.host}: {_fault(error)}") from error
 
-    async def _send(self, path: str, query: Query, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        method, url, headers, _body, _post = await self._client.param_serialize(
-            "GET",
-            path,
-            query_params=list(query),
+    async def _send(self, call: _Call) -> aiohttp.ClientResponse:
+        method, url, headers, body, _post = await self._client.param_serialize(
+            call.method,
+            call.path,
+            query_params=list(call.query),
             header_params={"Accept": "application/json"},
+            body=call.body,
             auth_settings=["BearerToken"],
         )
-        answer = await self._client.call_api(method, url, headers, _request_timeout=limits)
+        answer = await self._client.call_api(method, url, headers, body, _request_timeout=call.limits)
         response: aiohttp.ClientResponse = answer.response
         return response
 

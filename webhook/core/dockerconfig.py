@@ -11,12 +11,13 @@ decodeDockerConfigFieldAuth); github.com/docker/cli cli/config/configfile/file.g
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from webhook.core.errors import BadCredentials
-from webhook.core.gojson import STRING, Custom, Map, Struct, base64_std, decode_node, decode_rest
+from webhook.core.gojson import ANYTHING, STRING, Custom, Field, Map, Struct, base64_std, decode_node, decode_rest
 from webhook.core.jsontree import InvalidJSON, Node, Problem
 
 
@@ -63,6 +64,15 @@ class _Document:
     store: str = ""
 
 
+@dataclass(slots=True)
+class _Loose:
+    """A document whose entries have not been read."""
+
+    auths: dict[str, Node] | None = field(default=None, repr=False)
+    helpers: dict[str, str] | None = None
+    store: str = ""
+
+
 _FIELDS: Final = {name: (name, STRING) for name in ("username", "password", "email", "auth")}
 _ENTRY: Final = Struct(_Entry, _FIELDS)
 _DOCKER_ENTRY: Final = Struct(
@@ -72,17 +82,18 @@ _DOCKER_ENTRY: Final = Struct(
 
 
 def _reader(form: Struct[_Entry]) -> Custom[_Entry]:
-    """An entry of that form; `auth` wins over the fields, and is read even where nothing else of it is wanted."""
+    """An entry of that form."""
+    return Custom(_Entry, lambda node, _: _read_entry(node, form))
 
-    def read(node: Node, _: _Entry) -> _Entry:
-        entry, error = decode_node(node, form, _Entry())
-        if error is not None:
-            raise error
-        if entry.auth:
-            entry.username, entry.password = _decode_auth(entry.auth)
-        return entry
 
-    return Custom(_Entry, read)
+def _read_entry(node: Node, form: Struct[_Entry]) -> _Entry:
+    """`auth` wins over the fields, and is read even where nothing else of it is wanted. Raises ValueError."""
+    entry, error = decode_node(node, form, _Entry())
+    if error is not None:
+        raise error
+    if entry.auth:
+        entry.username, entry.password = _decode_auth(entry.auth)
+    return entry
 
 
 def _decode_auth(text: str) -> tuple[str, str]:
@@ -99,6 +110,7 @@ def _decode_auth(text: str) -> tuple[str, str]:
     return username, password
 
 
+_HELPERS: Final[Mapping[str, Field]] = {"credsStore": ("store", STRING), "credHelpers": ("helpers", Map(STRING))}
 _ENTRIES: Final[Map[_Entry]] = Map(_reader(_ENTRY))
 _DOCUMENT: Final = Struct(_Document, {"auths": ("auths", _ENTRIES), "HttpHeaders": ("headers", Map(STRING))})
 _DOCKER_DOCUMENT: Final = Struct(
@@ -106,15 +118,18 @@ _DOCKER_DOCUMENT: Final = Struct(
     {
         "auths": ("auths", Map(_reader(_DOCKER_ENTRY))),
         "HttpHeaders": ("headers", Map(STRING)),
-        "credsStore": ("store", STRING),
-        "credHelpers": ("helpers", Map(STRING)),
+        **_HELPERS,
     },
 )
+_LOOSE_DOCUMENT: Final = Struct(_Loose, {"auths": ("auths", Map(ANYTHING)), **_HELPERS})
 _PROBLEMS: Final[Mapping[Problem, str]] = {
     "syntax": "it is not JSON",
     "type": "a field has a wrong type",
     "value": "an auth field is not the base64 of user:password",
 }
+
+
+_UNSPEAKABLE: Final = "a registrytoken that no header can carry"
 
 
 def read_dockerconfigjson(text: bytes, where: str) -> tuple[Login, ...]:
@@ -139,14 +154,51 @@ def read_docker_config(text: bytes, where: str) -> DockerConfig:
     """
     document, error = decode_rest(text, _DOCKER_DOCUMENT)
     entries = list(_sorted(document.auths, error, where))
-    if any(re.search(r"[^!-~]", entry.registry_token) for _, entry in entries):
-        raise BadCredentials("a registrytoken that no header can carry", where)
-    logins = (
+    if any(map(_unspeakable, (entry for _, entry in entries))):
+        raise BadCredentials(_UNSPEAKABLE, where)
+    return DockerConfig(_docker_logins(entries), document.helpers or {}, document.store)
+
+
+def read_users_config(text: bytes, where: str) -> tuple[DockerConfig, tuple[str, ...]]:
+    """A user's config.json, and a line for each entry that cannot be read: those do not count, and the others do.
+
+    docker warns and goes on with what it has read until then, which is another part each time, since Go's maps have no
+    order. An empty file is none (configfile/file.go, LoadFromReader).
+
+    Raises BadCredentials where all of it cannot be read.
+    """
+    if not text.strip():
+        return DockerConfig(), ()
+    document, error = decode_rest(text, _LOOSE_DOCUMENT)
+    if error is not None:
+        raise BadCredentials(_PROBLEMS[error.kind], where)
+    entries: list[tuple[str, _Entry]] = []
+    doubts: list[str] = []
+    for number, (name, node) in enumerate((document.auths or {}).items(), start=1):
+        try:
+            entry = _read_entry(node, _DOCKER_ENTRY)
+        except ValueError as wrong:
+            problem = _PROBLEMS[wrong.kind if isinstance(wrong, InvalidJSON) else "value"]
+        else:
+            problem = _UNSPEAKABLE if _unspeakable(entry) else ""
+        if problem:
+            doubts.append(f"{where}: entry {number} of auths does not count: {problem}")
+        else:
+            entries.append((name, entry))
+    logins = _docker_logins(sorted(entries, key=itemgetter(0)))
+    return DockerConfig(logins, document.helpers or {}, document.store), tuple(doubts)
+
+
+def _docker_logins(entries: Iterable[tuple[str, _Entry]]) -> tuple[Login, ...]:
+    return tuple(
         Login(name, entry.username, entry.password.strip("\0"), entry.identity_token, entry.registry_token)
         for name, entry in entries
         if entry.username or entry.password or entry.identity_token or entry.registry_token
     )
-    return DockerConfig(tuple(logins), document.helpers or {}, document.store)
+
+
+def _unspeakable(entry: _Entry) -> bool:
+    return re.search(r"[^!-~]", entry.registry_token) is not None
 
 
 def _logins(entries: Mapping[str, _Entry] | None, error: InvalidJSON | None, where: str) -> tuple[Login, ...]:

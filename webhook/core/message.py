@@ -5,7 +5,7 @@ characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The wo
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
@@ -58,7 +58,7 @@ class Facts:
 
     `nodes` are findings about groups of nodes. `remedy` is what narrows the pod to nodes that run it, empty where
     nothing does. `runtime_class`: what is known of the RuntimeClass that a template names; `contradicted`: its node
-    selector and the template's exclude each other.
+    selector and the template's exclude each other. `binding`: the scheduler binds the pod to its node just now.
     """
 
     workload: Workload
@@ -67,6 +67,7 @@ class Facts:
     nodes: tuple[NodeFinding, ...]
     remedy: str = ""
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
+    binding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,10 @@ def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str],
     if brief:
         return build
     offers = [set(trouble.image.platforms) for trouble in unfit]
-    instead = elsewhere(facts.workload.constraints, sorted(set.intersection(*offers)), wanted)
+    needs = facts.workload.constraints
+    if facts.binding:
+        needs = replace(needs, node_name="")  # the scheduler's choice, which the pod's author narrows
+    instead = elsewhere(needs, sorted(set.intersection(*offers)), wanted)
     return f"{build}, or {instead}" if instead else build
 
 

@@ -53,10 +53,10 @@ class Workload:
     """An object of a kind that is judged.
 
     `images` holds each image of initContainers, containers, ephemeralContainers and image volumes, in that order of the
-    pod; blank images of templates are left out. `owner` is the controlling owner's (apiVersion, kind, name) or None.
-    `template` is true for everything but a Pod. `suspended`: the spec.suspend of a Job or CronJob, or of the Jobs that
-    a CronJob makes. `mirror`: it has the annotation of a mirror pod, which anybody can set (in a review the requester
-    decides whether it is one).
+    pod; blank images of templates are left out. `owner` is the controlling owner's (apiVersion, kind, name) or None,
+    `owner_uid` its uid. `template` is true for everything but a Pod. `suspended`: the spec.suspend of a Job or CronJob,
+    or of the Jobs that a CronJob makes. `mirror`: it has the annotation of a mirror pod, which anybody can set (in a
+    review the requester decides whether it is one).
     """
 
     api_version: str
@@ -70,6 +70,7 @@ class Workload:
     deleting: bool = False
     suspended: bool = False
     mirror: bool = False
+    owner_uid: str = ""
 
     @property
     def template(self) -> bool:
@@ -140,6 +141,7 @@ def api_group(api_version: str) -> str:
 
 def _parse(top: Fields, api_version: str, kind: str, way: tuple[str, ...]) -> Workload:
     metadata = top.inner("metadata")
+    owner, owner_uid = _controller(metadata)
     suspended = False
     pod = top
     for step in way:
@@ -155,19 +157,21 @@ def _parse(top: Fields, api_version: str, kind: str, way: tuple[str, ...]) -> Wo
         uid=metadata.text("uid"),
         images=tuple(_images(spec, template=bool(way))),
         constraints=_constraints(pod.inner("metadata"), spec),
-        owner=_controller(metadata),
+        owner=owner,
         deleting=_deleting(metadata),
         suspended=suspended,
         mirror=MIRROR_ANNOTATION in metadata.string_map("annotations"),
+        owner_uid=owner_uid,
     )
 
 
-def _controller(metadata: Fields) -> tuple[str, str, str] | None:
-    """The controlling owner: the first reference with controller true (metav1.GetControllerOf)."""
+def _controller(metadata: Fields) -> tuple[tuple[str, str, str] | None, str]:
+    """The controlling owner, and its uid: the first reference with controller true (metav1.GetControllerOf)."""
     for reference in metadata.objects("ownerReferences"):
         if reference.flag("controller"):
-            return reference.text("apiVersion"), reference.text("kind"), reference.text("name")
-    return None
+            owner = reference.text("apiVersion"), reference.text("kind"), reference.text("name")
+            return owner, reference.text("uid")
+    return None, ""
 
 
 def _deleting(metadata: Fields) -> bool:

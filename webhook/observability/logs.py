@@ -92,14 +92,14 @@ class DecisionLog:
         workload = judgement.workload
         decisions.info(
             "%s %s/%s: %s (%s)",
-            workload.kind,
+            observation.kind,
             clean(workload.namespace),
             clean(workload.name),
             judgement.decision,
             judgement.reason,
             extra={
                 "uid": observation.uid,
-                "kind": workload.kind,
+                "kind": observation.kind,
                 "namespace": workload.namespace,
                 "object": workload.name,
                 "decision": judgement.decision,

@@ -13,6 +13,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from webhook.core.decision import of_daemon_set
 from webhook.core.scheduling import Node
 from webhook.ports import Observation
 
@@ -85,6 +86,18 @@ class Metrics:
             ["provider", "result"],
             registry=self.registry,
         )
+        self._events = Counter(
+            "podgate_events_total",
+            "Events for warnings, by what became of them (written, repeated, dropped, failed).",
+            ["result"],
+            registry=self.registry,
+        )
+        self._daemon_set_pods = Counter(
+            "podgate_daemon_set_pods_warned_total",
+            "Pods of DaemonSets that were let through with a warning.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._breakers = Gauge(
             "podgate_breaker_state",
             "Circuit breakers of registry hosts that have opened at least once: 0 closed, 1 half-open, 2 open.",
@@ -101,10 +114,16 @@ class Metrics:
     def decided(self, observation: Observation) -> None:
         """Counts a decision."""
         judgement = observation.judgement
-        self._decisions.labels(judgement.decision, judgement.reason, judgement.workload.kind, judgement.mode).inc()
+        self._decisions.labels(judgement.decision, judgement.reason, observation.kind, judgement.mode).inc()
         self._seconds.observe(observation.seconds)
+        if judgement.decision == "warn" and of_daemon_set(judgement.workload):
+            self._daemon_set_pods.labels(judgement.reason).inc()
         for why in observation.why:
             self._uncertain.labels(why).inc()
+
+    def event(self, result: str) -> None:
+        """Counts an Event, by what became of it."""
+        self._events.labels(result).inc()
 
     def internal_error(self) -> None:
         """Counts a review that was let through without a check."""
