@@ -9,7 +9,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt e2e bench clean
+.PHONY: help demo test test-all lint fmt chart e2e bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: $(VENV)/.locked ## Check style, types and the direction of imports
 fmt: $(VENV)/.locked ## Format the code
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
+
+chart: $(VENV)/.locked ## Make the chart's settings, schema and table of values anew
+	$(BIN)/python -m tests.support.chart
 
 e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubectl against podgate (needs Go)
 	@$(BIN)/python -m tests.e2e.harness.components >/dev/null

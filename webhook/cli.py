@@ -87,6 +87,27 @@ def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named a
 
 
 @podgate.command()
+@click.option("--webhook-configuration", default="podgate", show_default=True, metavar="NAME", help="What to read.")
+@click.option("--context", metavar="NAME", help="The kubeconfig context of the cluster.")
+@click.option("--address", metavar="HOST:PORT", help="Connect there instead of to the Service (a port-forward).")
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to go on trying.")
+def ready(webhook_configuration: str, context: str | None, address: str | None, timeout: str) -> None:
+    """Wait until the webhook answers, called as the API server calls it.
+
+    The ValidatingWebhookConfiguration says where it is and which authority to trust. Exit code 1 where it does not
+    answer in time.
+    """
+    from webhook.app.ready import ReadyRequest, run_ready  # noqa: PLC0415  # as above
+    from webhook.settings_values import seconds  # noqa: PLC0415  # as above
+
+    try:
+        limit = seconds(timeout)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--timeout") from None
+    sys.exit(run_ready(ReadyRequest(webhook_configuration, limit, context, address), sys.stdout))
+
+
+@podgate.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.option("--keep", is_flag=True, help="Leave registry and webhook up until Ctrl-C.")
 def demo(images: tuple[str, ...], keep: bool) -> None:

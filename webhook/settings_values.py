@@ -165,7 +165,7 @@ def _shown(pattern: str, *others: Mapping[str, object]) -> WithJsonSchema:
 
 
 Seconds = Annotated[
-    float, BeforeValidator(seconds), _shown(r"^\+?(0|([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+)$", {"const": 0})  # noqa: RUF001  # both letters that Go takes
+    float, BeforeValidator(seconds), _shown(r"^\+?(0|([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+)$", {"const": 0})
 ]
 Bytes = Annotated[
     int, BeforeValidator(quantity), _shown(r"^[0-9]*\.?[0-9]*([kMGTPE]|[KMGTPE]i)?$", {"type": "integer", "minimum": 0})

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events")
+CONFIGURATIONS = "validatingwebhookconfigurations"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "": (
@@ -62,7 +63,7 @@ class ApiServer:
         self._version = itertools.count(1)
         self.version = 0
         self._oldest = 0
-        self._objects: dict[str, dict[str, dict[str, Any]]] = {plural: {} for plural in PLURALS}
+        self._objects: dict[str, dict[str, dict[str, Any]]] = {plural: {} for plural in (*PLURALS, CONFIGURATIONS)}
         self._events: list[tuple[int, str, dict[str, Any]]] = []
         self._changed = asyncio.Event()
         self._watches: set[web.StreamResponse] = set()

@@ -63,7 +63,7 @@ def _values(node: dict[str, Any], above: tuple[str, ...], descriptions: dict[tup
 
 
 def _descriptions(lines: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Paths with the comments above their keys. Only block mappings of two blanks' indent count, as the file has them."""
+    """Paths with the comments above their keys, in a file of block mappings that are indented by two blanks."""
     path: list[str] = []
     comment: list[str] = []
     for line in lines:

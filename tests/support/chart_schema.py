@@ -94,6 +94,8 @@ def _kubernetes_types(schema: Schema) -> Iterator[tuple[str, Schema]]:
         made = model.model_json_schema(by_alias=True, ref_template=f"#/definitions/{_KUBERNETES}{{model}}")
         definitions |= made.pop("$defs", {})
         definitions[name] = made
+    definitions.pop("V1ManagedFieldsEntry")  # of metadata: the API server's to write, and its form is open
+    definitions["V1ObjectMeta"]["properties"].pop("managedFields")
     for name in sorted(definitions):
         definition = _undescribed(_plain(definitions[name]))
         for key in _QUANTITIES.get(name, ()):

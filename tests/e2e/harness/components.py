@@ -4,8 +4,8 @@
 
 The control plane (etcd, kube-apiserver, kube-scheduler, kube-controller-manager, kubectl) is one binary of the Go
 module in tests/e2e/controlplane, called through links; the registry is distribution's own, and helm is helm's. The
-folder is PODGATE_CACHE, else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. Where KUBEBUILDER_ASSETS is set, what lies
-there is used instead.
+folder is PODGATE_CACHE, else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. Where KUBEBUILDER_ASSETS is set, what
+lies there is used instead.
 """
 
 import fcntl
