@@ -11,6 +11,7 @@ from webhook.admission.review import Reviewer, Surroundings, answer_for
 from webhook.admission.reviews import Answer, ReviewRequest, parse_review
 from webhook.core.binding import Binding
 from webhook.core.decision import Judgement
+from webhook.core.kinds import FurtherKind, Kinds
 from webhook.core.workload import Workload
 from webhook.ports import Observation
 from webhook.service import Request
@@ -180,6 +181,30 @@ async def test_an_object_without_its_form_is_let_through_with_a_warning_that_nam
     assert (answer.allowed, asked, told, unread) == (True, [], [], [1])
     assert "spec.containers" in answer.warnings[0]
     assert answer.annotations == {"decision": "allow", "reason": "not-understood"}
+
+
+def rollout(**spec: Any) -> dict[str, Any]:
+    """A review of a Rollout, in a namespace that only the request names."""
+    obj = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"}, "spec": spec}
+    resource = {"group": "argoproj.io", "version": "v1alpha1", "resource": "rollouts"}
+    return changed("CREATE-Pod", object=obj, resource=resource, namespace="team")
+
+
+async def test_a_further_kind_is_judged_where_settings_name_it():
+    kinds = Kinds([FurtherKind("argoproj.io", "rollouts", ("spec", "template"))])
+    template = {"spec": {"containers": [{"image": "reg.example/app:1"}]}}
+    _, [asked], _ = await reviewed(rollout(template=template), Surroundings(kinds=kinds))
+    assert (asked.workload.kind, asked.workload.namespace, asked.mirror) == ("Rollout", "team", False)
+    assert [image.image for image in asked.workload.images] == ["reg.example/app:1"]
+    answer, asked_nothing, _ = await reviewed(rollout(template=template))
+    assert (answer.allowed, asked_nothing) == (True, [])
+
+
+async def test_a_further_kind_that_cannot_be_read_is_let_through_with_a_warning():
+    kinds = Kinds([FurtherKind("argoproj.io", "rollouts", ("spec", "template"))])
+    answer, asked, _ = await reviewed(rollout(template={"spec": {"containers": [7]}}), Surroundings(kinds=kinds))
+    assert (answer.allowed, asked) == (True, [])
+    assert "spec.template.spec.containers[0]: must be an object, not a number" in answer.warnings[0]
 
 
 async def test_a_former_state_that_cannot_be_read_counts_as_none():
