@@ -9,7 +9,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt chart e2e bench clean
+.PHONY: help demo test test-all lint fmt chart e2e bench fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubect
 
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios
 	$(BIN)/python -m tests.bench
+
+fuzz: $(VENV)/.locked ## Compare with the Go originals on made-up inputs (needs Go; COUNT=, ORACLE=, SEED=, FRESH=1)
+	@$(BIN)/python -m tests.oracles.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(ORACLE),--oracle $(ORACLE)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 clean: ## Remove environments, caches and build results
 	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from webhook.core.errors import MalformedSettings
-from webhook.settings import NOT_YET, Settings, load_settings, parse_settings
+from webhook.settings import Settings, load_settings, parse_settings
 from webhook.settings_doc import document
 
 DOC = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -27,6 +27,16 @@ CIDRS = (
 )
 
 
+NO_WAYS: list[Any] = [
+    "",
+    ".",
+    "spec.template",
+    ".spec..template",
+    ".spec.template.",
+    ".spec.tasks[*].template",
+    ".spec['a']",
+]
+NO_WAYS += [".a" * 17, '.spec."a"', "$.spec", ".spec.*", ".1", ".spec.t\u00e9mplate", ".spec\n", None, 1, [".spec"]]
 KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "mode": (["deny", "warn", "audit", "off"], ["", "on", False, None, 1, ["deny"]]),
     "namespaceLabel": (["any", "stricter", "ignored"], ["all", True, None]),
@@ -127,6 +137,25 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
     "server.address": (["", "127.0.0.1", "::"], [None, 1, ["::"]]),
+    "kinds": (
+        [[], [{"group": "argoproj.io", "resource": "rollouts"}]],
+        [
+            {},
+            [{}],
+            [{"group": "argoproj.io"}],
+            [{"resource": "rollouts"}],
+            ["rollouts"],
+            None,
+            [{"group": "apps", "resource": "deployments"}],
+            [{"group": "batch", "resource": "cronjobs"}],
+            [{"group": "a.io", "resource": "bs"}, {"group": "a.io", "resource": "bs", "podTemplate": ".spec.other"}],
+        ],
+    ),
+    "kinds.group": (["argoproj.io", "apps", "apps.kruise.io"], ["", "argoproj.io/v1alpha1", "Argo.io", ".io", None, 1]),
+    "kinds.resource": (["rollouts", "x"], ["", "Rollout", "rollouts/scale", "roll outs", "*", None, 1]),
+    "kinds.podTemplate": ([".spec.template", ".template", ".spec.job_Target-Ref.template", ".a" * 16], NO_WAYS),
+    "kinds.kind": (["", "Rollout", "PyTorchJob"], ["argoproj.io/Rollout", "a b", "1", None, True]),
+    "kinds.daemonSet": ([True, False], ["true", 1, None]),
     "binding": (["off", "warn", "deny"], ["audit", "", None, True]),
     "events": ([True, False], ["true", 1, None]),
     "server.port": ([0, 443, 65535], [-1, 65536, "443", 1.0, True, None]),
@@ -140,18 +169,16 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
 """By key: values that are taken, and values that are refused."""
 
 
-LATER: dict[str, Any] = {
-    "kinds": [{"group": "argoproj.io", "resource": "rollouts", "podTemplate": ".spec.template"}],
-}
-
-
 def tree(key: str, value: object) -> dict[str, Any]:
-    """A tree with one key; a key of a declared node stands in the only one."""
+    """A tree with one key; a key of a declared node, or of a kind, stands in the only one."""
     *above, last = key.split(".")
     made: dict[str, Any] = {last: value}
     if above == ["nodes", "declared"]:
         made = {"declared": [{"platform": "linux/amd64", **made}]}
         above = ["nodes"]
+    if above == ["kinds"]:
+        made = {"kinds": [{"group": "example.io", "resource": "things", **made}]}
+        above = []
     for step in reversed(above):
         made = {step: made}
     return made
@@ -159,7 +186,7 @@ def tree(key: str, value: object) -> dict[str, Any]:
 
 def shown(key: str) -> str:
     """A key as an error names it."""
-    return key.replace("nodes.declared.", "nodes.declared[0].")
+    return key.replace("nodes.declared.", "nodes.declared[0].").replace("kinds.", "kinds[0].")
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -184,7 +211,7 @@ def test_the_table_has_every_key():
     keys = {path for path, _ in keys_of(Settings)}
     keys -= {"nodes.declared.taints.key", "nodes.declared.taints.value", "nodes.declared.taints.effect"}
     keys = {key for key in keys if not key.startswith(IN_LISTS)}
-    assert keys == KEYS.keys() | LATER.keys()
+    assert keys == KEYS.keys()
 
 
 def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, object]]:
@@ -237,18 +264,6 @@ def test_the_defaults_are_those_of_the_design():
     assert (cache.max_bytes, cache.tag_ttl, cache.negative_ttl, cache.stale_for) == (32 << 20, 60.0, 10.0, 86400.0)
     assert settings.deadline_margin == 1.0
     assert (settings.log.level, settings.log.format) == ("info", "json")
-
-
-@pytest.mark.parametrize("key", LATER)
-def test_a_key_without_its_feature_is_refused(key: str):
-    for value in (LATER[key], None):
-        with pytest.raises(MalformedSettings, match=r"^not yet|: not yet") as caught:
-            parse_settings(tree(key, value), "file.yaml")
-        assert caught.value.path == f"file.yaml: {key}"
-
-
-def test_what_is_refused_as_not_yet_is_known():
-    assert LATER.keys() == NOT_YET
 
 
 @pytest.mark.parametrize(
@@ -313,9 +328,8 @@ def test_the_document_describes_every_key():
             "declared[].taints.", "declared[].taints[]."
         )
         spelled = spelled.replace("registries.realms.", "registries.realms[].")
-        spelled = spelled.replace("registries.credentials.", "registries.credentials[].")
+        spelled = spelled.replace("registries.credentials.", "registries.credentials[].").replace("kinds.", "kinds[].")
         (line,) = [line for line in text.splitlines() if line.startswith(f"| `{spelled}` |")]
-        assert ("*Not yet.*" in line) == (key in NOT_YET)
         assert len(line.split("|")[4].strip()) > 5, f"{key} is not described"
 
 

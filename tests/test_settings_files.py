@@ -34,7 +34,7 @@ FILES = {
     "an alias to itself": ("exempt: &a {images: [*a]}", "exempt.images[0]: must be a string"),
     "more than a settings file": ("mode: deny #" + "x" * (1 << 20), "is more than 1 MiB"),
     "a NUL": ("mode: \0", "not YAML: "),
-    "a boolean of YAML 1.1": ("events: yes", "events: not yet"),
+    "a boolean of YAML 1.1": ("events: yes", "events: must be true or false"),
     "a date": ("mode: 2026-01-01", "mode: must be one of deny, warn, audit, off"),
     "a number of base 60": ("server: {port: 1:30}", "server.port: must be a whole number"),
     "an octal number": ("server: {port: 0700}", "server.port: must be a whole number"),
@@ -134,7 +134,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path):
         ("PODGATE_SERVER_PORT", "70000", "PODGATE_SERVER_PORT (server.port): must be from 0 to 65535"),
         ("PODGATE_SERVER_PORT", "9" * 5000, "PODGATE_SERVER_PORT (server.port): must be a whole number"),
         ("PODGATE_CACHE_TAG_TTL", "1d", "PODGATE_CACHE_TAG_TTL (cache.tagTTL): must be a duration"),
-        ("PODGATE_EVENTS", "false", "PODGATE_EVENTS (events): not yet"),
+        ("PODGATE_EVENTS", "off", "PODGATE_EVENTS (events): must be true or false"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str, words: str):

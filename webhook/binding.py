@@ -65,7 +65,7 @@ class BindingJudge:
             logger.warning("the pod %s/%s could not be read: %s", binding.namespace, binding.pod, error)
             return _FORBIDDEN if error.status == 403 else _UNREADABLE
         except MalformedObject as error:
-            return f"the pod was not understood: {error}"
+            return f"not understood: {error}"
         if pod is None:
             return _NO_POD
         # A pod of that name that was made in the meantime is another one, and the API server refuses this binding.

@@ -15,6 +15,7 @@ from webhook.cluster.documents import Object, SourcedObject, iterate_documents, 
 from webhook.cluster.files import FileCluster
 from webhook.cluster.yamltext import parse_yaml
 from webhook.core.errors import MalformedInput, MalformedObject
+from webhook.core.kinds import BUILT_IN, Kinds
 from webhook.core.message import name_some
 from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms
 from webhook.core.objects import Fields
@@ -131,7 +132,9 @@ def doubt_about(target: Node) -> str:
     return f"--target {target.name}: no kind of node is known that is {platform.os}/{platform.architecture}"
 
 
-def sort_out(reading: Reading, cluster: FileCluster, namespace: str) -> list[tuple[str, Workload]]:
+def sort_out(
+    reading: Reading, cluster: FileCluster, namespace: str, kinds: Kinds = BUILT_IN
+) -> list[tuple[str, Workload]]:
     """The judged objects of a reading, with their sources; those that count as if in the cluster go there.
 
     An object that is not understood becomes a problem of the reading; those of other kinds become one note.
@@ -141,7 +144,7 @@ def sort_out(reading: Reading, cluster: FileCluster, namespace: str) -> list[tup
     for source, obj in reading.objects:
         try:
             with located(source):
-                workload = _workload(obj)
+                workload = _workload(obj, kinds)
                 if workload is not None:
                     found.append((source, replace(workload, namespace=workload.namespace or namespace)))
                 elif not cluster.add(obj, namespace):
@@ -150,8 +153,8 @@ def sort_out(reading: Reading, cluster: FileCluster, namespace: str) -> list[tup
             reading.problems.append(str(error))
     if others:
         number = f"{others.total()} object{'s' if others.total() > 1 else ''}"
-        kinds = [f"{kind} ({count})" for kind, count in others.most_common()]
-        reading.notes.append(f"{number} of other kinds passed over: {name_some(kinds, KINDS_NAMED)}")
+        named = [f"{kind} ({count})" for kind, count in others.most_common()]
+        reading.notes.append(f"{number} of other kinds passed over: {name_some(named, KINDS_NAMED)}")
     return found
 
 
@@ -167,14 +170,14 @@ async def judge_all(judge: Judge, found: Sequence[tuple[str, Workload]]) -> list
     return list(await asyncio.gather(*(one(source, workload) for source, workload in found)))
 
 
-def _workload(obj: Object) -> Workload | None:
+def _workload(obj: Object, kinds: Kinds) -> Workload | None:
     """An object of a kind that is judged; None where it is of another. Raises MalformedObject.
 
     Without an apiVersion an object is of no kind at all, and kubectl takes it for nothing.
     """
     if not Fields.of(obj).text("apiVersion"):
         raise MalformedObject("is missing", "apiVersion")
-    return parse_workload(obj)
+    return parse_workload(obj, kinds)
 
 
 def _content(name: str) -> bytes:

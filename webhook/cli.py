@@ -79,7 +79,8 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named as InspectRequest's fields
     """Show what images offer, entry by entry, and how it was found.
 
-    Exit code 2 where something of an image is not to be had; what is known of it is shown all the same.
+    Digest, media type, every entry, the requests that were made, which host answered, and where the credential came
+    from. Exit codes: 0 all is known; 2 something is not, and what is known is shown all the same.
     """
     from webhook.app.inspect import InspectRequest, run_inspect  # noqa: PLC0415  # as above
 

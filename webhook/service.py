@@ -34,11 +34,11 @@ from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.runtime import Isolation, isolation_of
 from webhook.core.scheduling import Node, RuntimeClass, Toleration
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
-from webhook.core.workload import PodConstraints, Workload, judged_owner, what_matters
+from webhook.core.workload import PodConstraints, Workload, what_matters
 from webhook.landing import Landing
 from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
 from webhook.ports import Access, Cluster, Images
-from webhook.settings import Settings
+from webhook.settings import Settings, judged_kinds
 
 MODE_LABEL: Final = "podgate.dev/mode"
 """The label of a namespace that overrides the mode."""
@@ -99,6 +99,7 @@ class Judge:
         self._cluster = cluster
         self.policy = Policy(**settings.decisions.model_dump())
         self._landing = Landing(settings.nodes, cluster)
+        self._kinds = judged_kinds(settings)
 
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
@@ -140,7 +141,7 @@ class Judge:
         """The nodes that the pods may land on, or what stands in for them."""
         if constraints is None:
             return ()
-        daemon_set = workload.kind == "DaemonSet"
+        daemon_set = workload.template and workload.every_node
         if daemon_set:
             # Its controller makes no pod for a node whose taints the template does not tolerate: what a RuntimeClass
             # adds comes later (NodeShouldRunDaemonPod in k8s.io/kubernetes v1.37.2, pkg/controller/daemon).
@@ -196,7 +197,7 @@ class Judge:
     def _judgement(self, request: Request, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
         workload = request.workload
         # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
-        everywhere = workload.kind == "DaemonSet" and demands.runtime_class != "unknown"
+        everywhere = workload.template and workload.every_node and demands.runtime_class != "unknown"
         reason = reason_for([node.verdict for node in examined.nodes], daemon_set=everywhere)
         if request.binding is None:
             wanted = decide(reason, self.policy, workload)
@@ -224,13 +225,14 @@ class Judge:
         return matches_any(namespace, self._settings.exempt.namespaces)
 
     def _passed_over(self, request: Request) -> bool:
-        """Exempt, being deleted, a mirror pod, owned by something that is judged itself, or changed in nothing."""
+        """Exempt, being deleted, a mirror pod, owned by something that is judged itself, without a pod template, or
+        changed in nothing."""
         workload = request.workload
         if self.exempts(workload.namespace):
             return True
-        if workload.deleting or request.mirror:
+        if workload.deleting or request.mirror or not workload.has_template:
             return True
-        if workload.template and judged_owner(workload.owner):
+        if workload.template and self._kinds.owner(workload.owner) is not None:
             return True
         return request.old is not None and what_matters(request.old) == what_matters(workload)
 

@@ -1,33 +1,37 @@
 """Settings: one frozen tree, from a YAML file and the environment.
 
 Keys are camelCase, as in the configuration files of Kubernetes. Unknown keys, wrong types and values out of range are
-refused with the key's path (MalformedSettings). A key whose feature does not exist yet is refused as `not yet`: a
-setting that is taken and does nothing would be a promise broken in silence. docs/settings.md is made from this module
-(settings_doc.py): whoever changes a key here makes it anew.
+refused with the key's path (MalformedSettings). docs/settings.md is made from this module (settings_doc.py): whoever
+changes a key here makes it anew.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
 from webhook.core.errors import MalformedSettings
+from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
+from webhook.settings_errors import first_problem
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
 from webhook.settings_values import (
     ONE_FORM,
     Bytes,
+    GroupName,
     Host,
+    KindName,
     Labels,
     Network,
     NonEmpty,
     Pattern,
     PlatformText,
     RealmText,
+    ResourceName,
     RuntimeText,
     Seconds,
     ShortNames,
+    TemplatePath,
     counting,
     lasting,
     sized,
@@ -35,13 +39,6 @@ from webhook.settings_values import (
 
 CONFIG_VARIABLE: Final = "PODGATE_CONFIG"
 """The environment variable that names the settings file where --config does not."""
-
-NOT_YET: Final = frozenset(
-    {
-        "kinds",
-    }
-)
-"""Keys that the design has and this version does not do anything with."""
 
 Action = Literal["allow", "warn", "deny"]
 Mode = Literal["deny", "warn", "audit", "off"]
@@ -106,6 +103,40 @@ class Nodes(_Tree):
         tuple[NonEmpty, ...],
         _list("Prefixes of taints that pass by themselves, and so keep no pod away, beside those that are built in."),
     ] = ()
+
+
+class Kind(_Tree):
+    """A further kind with a pod template, judged as a Deployment is; docs/custom-kinds.md has examples, and what else
+    it takes. A change needs a restart."""
+
+    group: Annotated[GroupName, _key("The API group, of which every version counts.")]
+    resource: Annotated[ResourceName, _key("The plural, as `kubectl api-resources` shows it.")]
+    pod_template: Annotated[
+        TemplatePath,
+        _key(
+            "The way to the pod template (what holds `metadata` and `spec` of a pod): names of fields, with a dot "
+            "before each, and nothing else. An object that has nothing there is not judged."
+        ),
+    ] = ".spec.template"
+    kind: Annotated[
+        KindName,
+        _key("The kind, where it is not the plural's: `pod` and `pods`, `proxy` and `proxies`, `class` and `classes`."),
+    ] = ""
+    daemon_set: Annotated[
+        bool, _key("Its pods go to every node that takes them, and each has to run where it goes, as a DaemonSet's.")
+    ] = False
+
+
+def _distinct(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """No kind has two pod templates, and Kubernetes' own have theirs already."""
+    named = [(kind.group, kind.resource) for kind in kinds]
+    taken = {(group, plural_of(kind)) for group, kind in JUDGED}
+    for number, (group, resource) in enumerate(named):
+        if (group, resource) in taken:
+            raise ValueError(f"{resource}.{group} are judged already")
+        if (group, resource) in named[:number]:
+            raise ValueError(f"{resource}.{group} stands twice")
+    return kinds
 
 
 class Exempt(_Tree):
@@ -306,8 +337,7 @@ class Settings(_Tree):
         ),
     ] = True
     kinds: Annotated[
-        tuple[dict[str, Any], ...],
-        _list("Further kinds with a pod template: {group, resource, podTemplate: .spec.template}."),
+        tuple[Kind, ...], AfterValidator(_distinct), _list("Further kinds with a pod template, judged as Deployments.")
     ] = ()
     nodes: Annotated[Nodes, _key("Which nodes count beside those that exist.")] = Nodes()
     exempt: Annotated[Exempt, _key("What is never judged.")] = Exempt()
@@ -318,6 +348,14 @@ class Settings(_Tree):
     ] = 1.0
     log: Annotated[Log, _key("What is logged.")] = Log()
     server: Annotated[Server, _key("Where `serve` listens.")] = Server()
+
+
+def judged_kinds(settings: Settings) -> Kinds:
+    """The kinds that are judged under these settings."""
+    return Kinds(
+        FurtherKind(one.group, one.resource, parse_way(one.pod_template), one.kind, one.daemon_set)
+        for one in settings.kinds
+    )
 
 
 def load_settings(path: str | None, environment: Mapping[str, str]) -> Settings:
@@ -342,55 +380,12 @@ def parse_settings(tree: Mapping[str, object], name: str = "settings") -> Settin
 
 def _parse(tree: Mapping[str, object], name: str, set_by: Mapping[str, str]) -> Settings:
     """`set_by` has the variables by the keys that they have set, for the errors."""
-    for key in sorted(NOT_YET):
-        if _has(tree, key):
-            raise MalformedSettings("not yet: this version has nothing behind that key", _where(name, key, set_by))
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        location = first["loc"]
-        if first["type"] == "value_error":  # a default that is refused goes by the attribute's name
-            location = tuple(to_camel(part) if isinstance(part, str) and "_" in part else part for part in location)
-        raise MalformedSettings(_problem(first), _where(name, _path(location), set_by)) from None
-
-
-_PROBLEMS: Final[Mapping[str, str]] = {
-    "extra_forbidden": "unknown key",
-    "missing": "is missing",
-    "string_type": "must be a string",
-    "string_too_short": "must not be empty",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "too_short": "must not be empty",
-    "dict_type": "must be a mapping of keys",
-    "mapping_type": "must be a mapping of keys",
-    "model_type": "must be a mapping of keys",
-}
-"""What pydantic's kinds of errors are called here; it speaks of Python's types."""
-
-
-def _problem(error: ErrorDetails) -> str:
-    if error["type"] == "literal_error":
-        return f"must be one of {str(error['ctx']['expected']).replace(chr(39), '').replace(' or ', ', ')}"
-    return _PROBLEMS.get(error["type"], error["msg"].removeprefix("Value error, "))
+        key, problem = first_problem(error)
+        raise MalformedSettings(problem, _where(name, key, set_by)) from None
 
 
 def _where(name: str, key: str, set_by: Mapping[str, str]) -> str:
     return f"{set_by[key]} ({key})" if key in set_by else f"{name}: {key}"
-
-
-def _has(tree: object, path: str) -> bool:
-    for key in path.split("."):
-        if not isinstance(tree, Mapping) or key not in tree:
-            return False
-        tree = tree[key]
-    return True
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text

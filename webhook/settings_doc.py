@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from webhook.settings import NOT_YET, Settings
+from webhook.settings import Settings
 from webhook.settings_text import single_values, variable
 from webhook.settings_values import Between
 
@@ -24,8 +24,6 @@ key's path:
 ```
 podgate: settings.yaml: registries.requestTimeout: must be from 1ms to 5m
 ```
-
-A key that says *not yet* belongs to a feature that this version does not have. It is refused too, whatever its value.
 
 Durations are written as in Go (`250ms`, `5s`, `1m30s`), sizes as Kubernetes quantities (`32Mi`, `1G`). The rules of
 YAML 1.2 hold: `off` is a word, a key must not stand twice, and the file has 1 MiB at most.
@@ -62,8 +60,7 @@ def _table(model: type[BaseModel], above: str) -> Iterator[str]:
     yield "| key | value | default | |"
     yield "| --- | --- | --- | --- |"
     for path, field in _fields(model, above):
-        note = "*Not yet.* " if path in NOT_YET else ""
-        yield f"| `{path}` | {_value(field)} | {_default(field)} | {note}{field.description} |"
+        yield f"| `{path}` | {_value(field)} | {_default(field)} | {field.description} |"
 
 
 def _fields(model: type[BaseModel], above: str) -> Iterator[tuple[str, FieldInfo]]:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from webhook.core.errors import InvalidReference, MalformedInput
 from webhook.core.goduration import parse_duration
 from webhook.core.keyring import is_pattern
+from webhook.core.kinds import parse_way
 from webhook.core.platform import parse_platform
 from webhook.core.reference import is_short_name, parse_image
 
@@ -28,6 +29,9 @@ _MULTIPLES: Final = {
 _QUANTITY: Final = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})([kMGTPE]|[KMGTPE]i|)", re.ASCII)
 
 _HOST: Final = r"(?:[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_GROUP: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+"""An API group, and a resource as well: both are parts of a path (apimachinery, IsDNS1123Subdomain)."""
+_KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
 _AUTHORITY: Final = re.compile(_HOST)
 _REALM: Final = re.compile(rf"(?:https?://{_HOST}(?:/[!-~]*)?|{_HOST})")
 
@@ -105,6 +109,32 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _group(value: str) -> str:
+    if not _GROUP.fullmatch(value):
+        raise ValueError("must be an API group, such as argoproj.io")
+    return value
+
+
+def _resource(value: str) -> str:
+    if not _GROUP.fullmatch(value):
+        raise ValueError("must be the plural of a kind in lower case, such as rollouts")
+    return value
+
+
+def _kind(value: str) -> str:
+    if value and not _KIND.fullmatch(value):
+        raise ValueError("must be a kind, such as Rollout")
+    return value
+
+
+def _template_path(value: str) -> str:
+    try:
+        parse_way(value)
+    except MalformedInput as error:
+        raise ValueError(error.problem) from error
+    return value
+
+
 def _one_form(value: str | None, info: ValidationInfo) -> str | None:
     """Credentials are a file of docker's, or a pattern, a user and a password: neither both nor half of one."""
     if "docker_config_file" not in info.data:
@@ -173,6 +203,10 @@ Bytes = Annotated[
 Network = Annotated[str, AfterValidator(_network), _shown(r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")]
 PlatformText = Annotated[str, AfterValidator(_platform), _shown(r"^[^/:]+(/[^/:]+){1,2}(:[^/:]+)?$")]
 RuntimeText = Annotated[str, AfterValidator(_runtime), _shown(r"^(.+://.+)?$")]
+GroupName = Annotated[str, AfterValidator(_group), _shown(rf"^{_GROUP.pattern}$")]
+ResourceName = Annotated[str, AfterValidator(_resource), _shown(rf"^{_GROUP.pattern}$")]
+KindName = Annotated[str, AfterValidator(_kind), _shown(rf"^({_KIND.pattern})?$")]
+TemplatePath = Annotated[str, AfterValidator(_template_path), _shown(r"^(\.[A-Za-z_][A-Za-z0-9_-]*)+$")]
 Host = Annotated[str, AfterValidator(_host), _shown(r"^[^\s/]+$")]
 ShortNames = Annotated[str, AfterValidator(_short_names), _shown(r"^[^\s/]+$")]
 RealmText = Annotated[str, AfterValidator(_realm), _shown(r"^\S+$")]

@@ -282,7 +282,8 @@ async def test_reviews_in_a_cluster_until_sigterm(tmp_path: Path):
             podgate.process.send_signal(signal.SIGTERM)
             assert await podgate.exit_code() == 0
     asked = {request.partition(" ")[0] for request in api.requests}
-    assert asked <= {"discover", "list", "watch", "get"}
+    assert asked <= {"discover", "list", "watch", "get", "create"}
+    assert {request.split()[1] for request in api.requests if request.startswith("create")} <= {"events"}
     assert {request for request in api.requests if request.startswith("list")} == {"list nodes", "list namespaces"}
     assert "the-secret-token" not in "".join(podgate.lines)
     assert not [line for line in podgate.log if line["level"] in ("error", "critical")]

@@ -6,7 +6,7 @@ import getpass
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from webhook.app.serve import Observers
 from webhook.cluster.connection import Connection, open_connection
 from webhook.cluster.live import LiveCluster
 from webhook.core.errors import CannotServe, ClusterUnavailable
+from webhook.core.kinds import FurtherKind
 from webhook.registry.resolver import RegistryImages
 from webhook.service import Judge
 from webhook.settings import parse_settings
@@ -61,12 +62,20 @@ async def until(condition: Callable[[], object]) -> None:
 class Running:
     """kopf with a server, from start to stop."""
 
-    def __init__(self, served: Served, api: ApiServer, review: Review, serving_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        served: Served,
+        api: ApiServer,
+        review: Review,
+        serving_seconds: float = 0.0,
+        further: Sequence[FurtherKind] = (),
+    ) -> None:
         self.served = served
         self.lifecycle = Lifecycle(served.server, serving_seconds)
         self.logins = 0
         self._api = api
         self._review = review
+        self._further = further
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -79,7 +88,7 @@ class Running:
         before = [(number, signal.getsignal(number)) for number in SIGNALS]
         try:
             self.lifecycle.own_signals()
-            await serve_through_kopf(self.served.server, self.lifecycle, self._review, log_in)
+            await serve_through_kopf(self.served.server, self.lifecycle, self._review, log_in, self._further)
         finally:
             await connection.close()
             for number, handler in before:
@@ -97,9 +106,13 @@ class Running:
 
 @asynccontextmanager
 async def kopf_running(
-    served: Served, api: ApiServer, review: Review, serving_seconds: float = 0.0
+    served: Served,
+    api: ApiServer,
+    review: Review,
+    serving_seconds: float = 0.0,
+    further: Sequence[FurtherKind] = (),
 ) -> AsyncIterator[Running]:
-    running = Running(served, api, review, serving_seconds)
+    running = Running(served, api, review, serving_seconds, further)
     try:
         yield running
     finally:
@@ -195,6 +208,25 @@ async def test_a_resource_that_kopf_has_no_handler_for_is_reviewed_without_it(se
         for resource in ({"group": "argo.io", "version": "v1", "resource": "rollouts"}, {}):
             response = await served.post(changed("CREATE-Pod", resource=resource))
             assert response["auditAnnotations"] == {"decision": "allow", "reason": "match"}
+    assert served.errors == 0
+
+
+async def test_a_further_kind_is_dispatched_in_every_version(served: Served, api: ApiServer):
+    handlers: list[str] = []
+
+    async def review(request: ReviewRequest, deadline: float) -> Answer:
+        handlers.append(str(handler_var.get().id) if handler_var.get(None) else "none")
+        return Answer(annotations={"decision": "allow", "reason": "match"})
+
+    further = [FurtherKind("argoproj.io", "rollouts", ("spec", "template"))]
+    async with kopf_running(served, api, review, further=further) as running:
+        await running.listening()
+        for version, subresource in (("v1", ""), ("v1", "scale"), ("v1alpha1", "")):
+            resource = {"group": "argoproj.io", "version": version, "resource": "rollouts"}
+            response = await served.post(changed("CREATE-Pod", resource=resource, subResource=subresource))
+            assert response["auditAnnotations"] == {"decision": "allow", "reason": "match"}
+    # A version that the API server has not told of goes past kopf.
+    assert handlers == ["rollouts.argoproj.io", "rollouts.argoproj.io", "none"]
     assert served.errors == 0
 
 

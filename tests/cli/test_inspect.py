@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.images import Content, Image
 from tests.support.registry import Auth, Fault, Registry
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "inspect.schema.json").read_text()))
+PAGE = ROOT / "docs" / "inspect.md"
 APP = "reg.example/team/app:1"
 PASSWORD = "word-MARKED-1"
 
@@ -318,6 +320,20 @@ def test_the_table(registry: Registry, inspect: Inspect):
     (request,) = [line for line in inspect.ran.out.splitlines() if " ms " in line]
     assert request.split()[:2] == ["GET", "200"]
     assert request.endswith(f"{registry.url}/v2/team/app/manifests/1")
+
+
+def test_the_page_shows_what_is_printed(registry: Registry, inspect: Inspect, settings: Path, tmp_path: Path):
+    """But for the times, and for the place where this registry happens to be."""
+    registry.push("team/app", build.attested(build.multi("linux/amd64", "linux/arm64")), "1")
+    registry.auth = Auth(users={"ann": PASSWORD})
+    (tmp_path / "password").write_text(PASSWORD)
+    value = json.loads(settings.read_text())
+    entry = {"match": "reg.example", "username": "ann", "passwordFile": str(tmp_path / "password"), "namespaces": ["*"]}
+    value["registries"]["credentials"] = [entry]
+    settings.write_text(json.dumps(value))
+    printed = re.sub(r"\b\d+ ms\b", "4 ms", inspect.table(APP)).replace(registry.url, "https://reg.example")
+    printed = printed.replace(f"by {registry.address}, which hostsDir names", "by reg.example")
+    assert f"$ podgate inspect --config settings.yaml {APP}\n{printed}```" in PAGE.read_text()
 
 
 def test_what_a_registry_writes_moves_no_cursor(registry: Registry, inspect: Inspect):

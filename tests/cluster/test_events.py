@@ -240,7 +240,10 @@ async def test_a_fault_is_counted_and_told_once(
 async def test_a_bug_ends_nothing(
     writing: Writing, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(events, "event", lambda notice, made: {}["no such key"])
+    def broken(*_: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(events, "event", broken)
     await writing.told(warning())
     monkeypatch.undo()
     assert len(await writing.told(warning(text="another"))) == 1

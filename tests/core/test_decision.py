@@ -21,13 +21,13 @@ from webhook.core.decision import (
 from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import fails, runs, uncertain
 from webhook.core.scheduling import Node
-from webhook.core.workload import PodConstraints, Workload
+from webhook.core.workload import PodConstraints, Workload, parse_workload
 
 POD = Workload("v1", "Pod", "team", "web", "", (), PodConstraints())
 GATED = replace(POD, constraints=PodConstraints(gated=True))
-DAEMON = replace(POD, owner=("apps/v1", "DaemonSet", "agent"))
+DAEMON = replace(POD, owner=("apps/v1", "DaemonSet", "agent"), every_node=True)
 SUSPENDED = replace(POD, api_version="batch/v1", kind="Job", suspended=True)
-DAEMON_SET = replace(POD, api_version="apps/v1", kind="DaemonSet")
+DAEMON_SET = replace(POD, api_version="apps/v1", kind="DaemonSet", every_node=True)
 
 # What the candidates do, and which row of the table that is: for a pod, and for a DaemonSet.
 TABLE: list[tuple[set[str], Reason, Reason]] = [
@@ -129,7 +129,19 @@ def test_settings_decide_each_reason_by_itself(wanted):
     ],
 )
 def test_the_pods_of_a_daemon_set_are_told_by_group_and_kind_of_their_owner(owner, kind, is_one):
-    assert of_daemon_set(replace(POD, kind=kind, owner=owner)) is is_one
+    owners = [] if owner is None else [{"apiVersion": owner[0], "kind": owner[1], "name": owner[2], "controller": True}]
+    spec = {"containers": [{"name": "a", "image": "i"}]}
+    inside = spec if kind == "Pod" else {"template": {"spec": spec}}
+    workload = parse_workload(
+        {
+            "apiVersion": "v1" if kind == "Pod" else "batch/v1",
+            "kind": kind,
+            "metadata": {"name": "x", "ownerReferences": owners},
+            "spec": inside,
+        }
+    )
+    assert workload is not None
+    assert of_daemon_set(workload) is is_one
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -122,23 +123,56 @@ def samples_registry(
 
 
 @pytest.fixture(scope="session")
-def podgate(
-    cluster: Cluster,
+def absent_registry(
+    components: Components,
+    tmp_path_factory: pytest.TempPathFactory,
+    watch: Watch,
+) -> Iterator[Registry]:
+    """A registry that does not run; a test may start it, and stops it then."""
+    registry = Registry(components, tmp_path_factory.mktemp("absent"))
+    watch(lambda: registry.processes)
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture(scope="session")
+def hosts(
     registry: Registry,
     samples_registry: Registry,
+    absent_registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """podgate's directory of hosts.toml files.
+
+    registry.example, the registry of the samples, is `registry`, and `samples_registry` for what is not there.
+    mirror.example is `absent_registry`, and `registry` for what is not there.
+    """
+    folder = tmp_path_factory.mktemp("hosts")
+    write_hosts(folder, "registry.example", registry, samples_registry)
+    write_hosts(folder, "mirror.example", absent_registry, registry)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def podgate(
+    cluster: Cluster,
+    hosts: Path,
+    private_registry: Registry,
     tmp_path_factory: pytest.TempPathFactory,
     watch: Watch,
 ) -> Iterator[Podgate]:
     """podgate, installed from manifests/ and called by the API server; mode deny, registries on loopback allowed.
 
-    registry.example, the registry of the samples, is `registry`, and `samples_registry` for what is not there. What is
-    remembered of tags and failures is forgotten quickly. It stays installed for whatever runs after. Nodes are each
-    module's own to add and to remove (`mixed` gives some).
+    It has the login of `private_registry`, and lends it to the namespaces lent-*. What is remembered of tags and
+    failures is forgotten quickly. It stays installed for whatever runs after. Nodes are each module's own to add and to
+    remove (`mixed` gives some).
     """
     install(cluster)
     folder = tmp_path_factory.mktemp("podgate")
-    write_hosts(folder / "hosts", "registry.example", registry, samples_registry)
-    podgate = Podgate(cluster, folder, podgate_settings(folder / "hosts"))
+    own = folder / "own.json"
+    own.write_text(private_registry.docker_config())
+    lent = {"dockerConfigFile": str(own), "namespaces": ["lent-*"]}
+    podgate = Podgate(cluster, folder, podgate_settings(hosts, lent))
     watch(lambda: podgate.processes)
     podgate.start()
     try:

@@ -1,4 +1,4 @@
-"""Which requests reach podgate, and what the mode of a namespace and a dry run make of its word."""
+"""Which requests reach podgate, and what a dry run makes of its word."""
 
 import json
 from collections.abc import Callable
@@ -46,41 +46,6 @@ def create(cluster: Cluster) -> Apply:
         return verdict(cluster.kubectl("create", "-n", namespace, "-f", "-", *more, stdin=obj))
 
     return run
-
-
-@pytest.mark.parametrize(
-    ("mode", "seen", "written"),
-    [
-        ("deny", "deny", "deny mismatch"),
-        ("warn", "warn", "warn mismatch"),
-        ("audit", "allow", "allow mismatch"),
-        ("off", "allow", "allow skipped"),
-        ("no-mode", "deny", "deny mismatch"),  # a slip of the pen changes nothing
-    ],
-)
-def test_the_mode_of_a_namespace(cluster: Cluster, amd_only: str, mode: str, seen: str, written: str):
-    with cluster.namespace("mode", {MODE: mode}) as namespace:
-        decision, text = verdict(
-            cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=pod("web", amd_only, **ARM))
-        )
-        assert decision == seen
-        assert (decision == "allow") == (not text)
-        assert " ".join(annotations(cluster, namespace, "web")) == written
-
-
-def test_a_mode_that_changes_counts_from_then_on(cluster: Cluster, create: Apply, amd_only: str):
-    bad = pod("web", amd_only, **ARM)
-    with cluster.namespace("label") as namespace:
-        assert create(namespace, bad, "--dry-run=server").decision == "deny"
-        for mode, decision in (("warn", "warn"), ("off", "allow")):
-            cluster.must("label", "namespace", namespace, f"{MODE}={mode}", "--overwrite")
-
-            def changed(decision: str = decision) -> bool:  # its watch tells podgate a moment later
-                return create(namespace, bad, "--dry-run=server").decision == decision
-
-            wait_until(f"mode {mode}", changed, 10)
-        cluster.must("label", "namespace", namespace, f"{MODE}-")
-        wait_until("the default", lambda: create(namespace, bad, "--dry-run=server").decision == "deny", 10)
 
 
 def test_a_dry_run_is_answered_alike_and_writes_nothing(

@@ -11,7 +11,7 @@ import yaml
 from webhook.admission.handlers import RESOURCES
 from webhook.admission.lifecycle import SERVING_SECONDS
 from webhook.admission.times import LONGEST_TIMEOUT
-from webhook.core.workload import JUDGED
+from webhook.core.kinds import JUDGED
 from webhook.settings import Settings, load_settings, parse_settings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import MalformedObject
+from webhook.core.kinds import JUDGED
 from webhook.core.scheduling import Node, RuntimeClass, parse_node, parse_runtime_class
-from webhook.core.workload import JUDGED, Workload, parse_workload, what_matters
+from webhook.core.workload import Workload, parse_workload, what_matters
 
 REVIEWS = Path(__file__).resolve().parent.parent / "admission" / "reviews"
 RECORDED = [json.loads(path.read_bytes())["request"]["object"] for path in sorted(REVIEWS.glob("*.json"))]

@@ -21,7 +21,7 @@ from webhook.registry.addresses import AddressPolicy
 from webhook.registry.options import RegistryOptions
 from webhook.registry.resolver import RegistryImages
 from webhook.service import Judge, Request
-from webhook.settings import Settings, parse_settings
+from webhook.settings import Settings, judged_kinds, parse_settings
 
 Object = dict[str, Any]
 CONTAINERD = "containerd://2.1.4"
@@ -133,9 +133,10 @@ class World:
         self, obj: Object, *, old: Object | None = None, within: float | None = None, **more: Any
     ) -> Judgement:
         """The decision about an object; `within` seconds, None: whenever it is done."""
-        workload = parse_workload(obj)
+        kinds = judged_kinds(parse_settings(self.settings))
+        workload = parse_workload(obj, kinds)
         assert workload is not None
-        former = parse_workload(old) if old is not None else None
+        former = parse_workload(old, kinds) if old is not None else None
         deadline = None if within is None else asyncio.get_running_loop().time() + within
         return await self.build().judge(Request(workload, former, deadline=deadline, **more))
 

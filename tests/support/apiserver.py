@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "apps": ("deployments Deployment", "replicasets ReplicaSet", "statefulsets StatefulSet", "daemonsets DaemonSet"),
     "batch": ("jobs Job", "cronjobs CronJob"),
+    "argoproj.io": ("rollouts Rollout", "rollouts/scale Scale"),
     "apiextensions.k8s.io": ("customresourcedefinitions CustomResourceDefinition",),
 }
 """What discovery tells of, all of it in version v1: the resource's name and its kind."""

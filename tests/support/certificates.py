@@ -9,9 +9,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+ADDRESSES = ("127.0.0.1", "::1", "2001:db8::5")
+"""What the certificate names besides localhost; the last is one of documentation (RFC 3849), for proxies."""
+
 
 def make_ca(folder: Path) -> None:
-    """Write ca.pem, and cert.pem with key.pem for localhost, good for servers and clients."""
+    """Write ca.pem, and cert.pem with key.pem for localhost and ADDRESSES, good for servers and clients."""
     authority, authority_key = _certificate("test CA")
     leaf, key = _certificate("localhost", (authority, authority_key))
     (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
@@ -38,6 +41,6 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
     if issuer:
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(one)) for one in ADDRESSES)]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key

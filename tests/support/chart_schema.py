@@ -12,7 +12,7 @@ from typing import Any, Final
 import kubernetes.client
 from pydantic import BaseModel
 
-from webhook.settings import NOT_YET, Settings
+from webhook.settings import Settings
 from webhook.settings_doc import _bounds, _fields, _inner
 
 OF_THE_CHART: Final = frozenset({"certificate"})
@@ -54,7 +54,7 @@ def settings_definitions() -> dict[str, Schema]:
         definition = definitions[_SETTINGS if model is Settings else f"{_SETTINGS}.{model.__name__}"]
         for key, field in _fields(model, ""):
             full = f"{path}.{key}" if path else key
-            if full in NOT_YET or full in OF_THE_CHART:
+            if full in OF_THE_CHART:
                 definition["properties"].pop(key, None)
             elif (bounds := _bounds(field)) is not None and bounds.measure == "number":
                 definition["properties"][key] |= {"minimum": int(bounds.least), "maximum": int(bounds.most)}

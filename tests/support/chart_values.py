@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tests.support.chart_schema import OF_THE_CHART
-from webhook.settings import NOT_YET, Settings
+from webhook.settings import Settings
 from webhook.settings_doc import _bounds, _default, _fields, _inner
 
 BEGIN: Final = "# settings: begin\n"
@@ -31,7 +31,7 @@ def with_settings(text: str) -> str:
 def _lines(model: type[BaseModel], above: str, depth: int) -> Iterator[str]:
     indent = "  " * depth
     for path, field in _fields(model, above):
-        if path in NOT_YET or path in OF_THE_CHART:
+        if path in OF_THE_CHART:
             continue
         key = path.rpartition(".")[2]
         inner, suffix = _inner(field.annotation)

@@ -18,7 +18,8 @@ ADD_AMD64 = "nodeSelector kubernetes.io/arch: amd64"
 
 
 def demanding(kind: str = "Pod", **constraints: object) -> Workload:
-    return replace(POD, kind=kind, constraints=PodConstraints(**constraints))  # type: ignore[arg-type] # by name
+    of = replace(POD, api_version="v1" if kind == "Pod" else "apps/v1", kind=kind, every_node=kind == "DaemonSet")
+    return replace(of, constraints=PodConstraints(**constraints))  # type: ignore[arg-type] # by name
 
 
 def image(

@@ -24,12 +24,18 @@ class ForwardProxy:
     it lets in nobody else."""
 
     def __init__(
-        self, names: dict[str, str], *, tls: ssl.SSLContext | None = None, users: tuple[str, ...] = ()
+        self,
+        names: dict[str, str],
+        *,
+        tls: ssl.SSLContext | None = None,
+        users: tuple[str, ...] = (),
+        listen: str = "127.0.0.1",
     ) -> None:
         self.log: list[Through] = []
         self.names = names
         self.users = users
         self._tls = tls
+        self._listen = listen
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
@@ -55,7 +61,7 @@ class ForwardProxy:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(self._accept, self._listen, 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -100,12 +106,12 @@ class ForwardProxy:
 
     async def _open(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, _, port = self.names.get(name, "127.0.0.1:1").rpartition(":")
-        return await asyncio.open_connection(host, int(port))
+        return await asyncio.open_connection(host.strip("[]"), int(port))
 
     async def _forwarded(self, target: str, lines: list[str]) -> bytes:
         """The answer to a request without a body, whose answer has a length."""
         parts = urlsplit(target)
-        reader, writer = await self._open(parts.netloc if ":" in parts.netloc else f"{parts.netloc}:80")
+        reader, writer = await self._open(parts.netloc if parts.port else f"{parts.netloc}:80")
         try:
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
             writer.write("\r\n".join(lines).format(path).encode("latin-1"))
@@ -122,14 +128,14 @@ class ForwardProxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            back.transport.abort()  # before anything is waited for: the wait may be cancelled
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            back.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while data := await reader.read(1 << 16):
+        while (data := await reader.read(1 << 16)) and not writer.is_closing():
             writer.write(data)
             await writer.drain()

@@ -222,6 +222,8 @@ class Registry:
         return fault.truncate is None
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if writer.is_closing():  # by TLS a lost connection raises nothing here, and a flood would never end
+            raise ConnectionResetError
         writer.write(data)
         self.sent += len(data)
         await writer.drain()

@@ -6,7 +6,7 @@ one constant uid), and the real review travels beside it in a ContextVar; the an
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +15,7 @@ from typing import Any, Final
 import kopf
 
 from webhook.admission.reviews import API_VERSION, KIND, Answer, Review, ReviewRequest
+from webhook.core.kinds import FurtherKind
 
 RESOURCES: Final = (
     ("", "v1", "pods"),
@@ -28,7 +29,7 @@ RESOURCES: Final = (
     ("batch", "v1", "jobs"),
     ("batch", "v1", "cronjobs"),
 )
-"""Group, version and plural of what kopf dispatches."""
+"""Group, version and plural of what kopf dispatches, beside the further kinds of settings."""
 
 _STUB_UID: Final = "podgate"
 """The uid of the stub object: constant, so that kopf's records are one record."""
@@ -51,7 +52,7 @@ class _Exchange:
 _exchange: ContextVar[_Exchange] = ContextVar("podgate_exchange")
 
 
-def build_registry(review: Review) -> kopf.OperatorRegistry:
+def build_registry(review: Review, further: Sequence[FurtherKind] = ()) -> kopf.OperatorRegistry:
     """kopf's registry with one validating handler for each resource, all of them `review`."""
     registry = kopf.OperatorRegistry()
 
@@ -65,7 +66,15 @@ def build_registry(review: Review) -> kopf.OperatorRegistry:
     for group, version, plural in RESOURCES:
         # "*" is the resource itself and all of its subresources.
         kopf.on.validate(group, version, plural, id=plural, subresource="*", registry=registry)(validate)
+    for kind in further:
+        # By a function, since a handler that names no version is for the group's preferred one alone.
+        name = f"{kind.resource}.{kind.group}"
+        kopf.on.validate(_is_resource(kind), id=name, subresource="*", registry=registry)(validate)
     return registry
+
+
+def _is_resource(kind: FurtherKind) -> Callable[[kopf.Resource], bool]:
+    return lambda resource: (resource.group, resource.plural) == (kind.group, kind.resource)
 
 
 def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:

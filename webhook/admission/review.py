@@ -12,6 +12,7 @@ from webhook.core import message
 from webhook.core.binding import Binding, parse_binding
 from webhook.core.decision import Judgement
 from webhook.core.errors import MalformedInput
+from webhook.core.kinds import BUILT_IN, Kinds
 from webhook.core.workload import Workload, parse_workload
 from webhook.ports import Observation, Observer
 from webhook.service import Request
@@ -45,12 +46,13 @@ class Surroundings:
 
     known: whether nodes and namespaces have been listed. Until then nothing is judged: with half of the nodes, or
     without the label that exempts a namespace, a denial would be wrong. quiet: the mode for namespaces that say nothing
-    has no warnings. unreadable: told of each object that does not have the form of its kind.
+    has no warnings. unreadable: told of each object that does not have the form of its kind. kinds: what is judged.
     """
 
     known: Callable[[], bool] = lambda: True
     quiet: bool = False
     unreadable: Callable[[], None] = lambda: None
+    kinds: Kinds = BUILT_IN
 
 
 class Reviewer:
@@ -94,7 +96,7 @@ class Reviewer:
             if self._bindings is None or (binding := _binding(request)) is None:
                 return None
             return partial(self._bindings.judge, binding, deadline)
-        asked = _asked(request, deadline)
+        asked = _asked(request, deadline, self._surroundings.kinds)
         return None if asked is None else partial(self._judge.judge, asked)
 
     def _not_understood(self, request: ReviewRequest, error: MalformedInput) -> Answer:
@@ -137,32 +139,32 @@ def _binding(request: ReviewRequest) -> Binding | None:
     return parse_binding(request.object, request.namespace, request.name)
 
 
-def _asked(request: ReviewRequest, deadline: float) -> Request | None:
+def _asked(request: ReviewRequest, deadline: float, kinds: Kinds) -> Request | None:
     """What the service is asked, None where there is nothing to judge. Raises MalformedInput."""
     if request.operation not in ("CREATE", "UPDATE") or request.object is None:
         return None
     if request.subresource not in ("", "ephemeralcontainers"):
         return None
-    workload = _workload(request, request.object)
+    workload = _workload(request, request.object, kinds)
     if workload is None:
         return None
-    old = _old(request) if request.operation == "UPDATE" else None
-    mirror = workload.kind == "Pod" and NODES_GROUP in request.groups and request.operation == "CREATE"
+    old = _old(request, kinds) if request.operation == "UPDATE" else None
+    mirror = not workload.template and NODES_GROUP in request.groups and request.operation == "CREATE"
     return Request(workload=workload, old=old, mirror=mirror, deadline=deadline)
 
 
-def _old(request: ReviewRequest) -> Workload | None:
+def _old(request: ReviewRequest, kinds: Kinds) -> Workload | None:
     """The former state; None where it cannot be read, and then the object is judged as if it were new."""
     if request.old is None:
         return None
     try:
-        return _workload(request, request.old)
+        return _workload(request, request.old, kinds)
     except MalformedInput:
         return None
 
 
-def _workload(request: ReviewRequest, obj: Mapping[str, Any]) -> Workload | None:
-    workload = parse_workload(obj)
+def _workload(request: ReviewRequest, obj: Mapping[str, Any], kinds: Kinds) -> Workload | None:
+    workload = parse_workload(obj, kinds, request.resource)
     if workload is None:
         return None
     # The request's word counts: an object need not repeat its namespace.

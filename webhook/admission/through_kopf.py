@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from webhook.admission.lifecycle import Lifecycle
 from webhook.admission.reviews import Review
 from webhook.admission.server import AdmissionServer
 from webhook.core.errors import CannotServe, ClusterUnavailable
+from webhook.core.kinds import FurtherKind
 
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two attempts at something that goes on failing."""
@@ -94,18 +95,22 @@ class _WebhookServer:
 
 
 async def serve_through_kopf(
-    server: AdmissionServer, lifecycle: Lifecycle, review: Review, find_login: FindLogin
+    server: AdmissionServer,
+    lifecycle: Lifecycle,
+    review: Review,
+    find_login: FindLogin,
+    further: Sequence[FurtherKind] = (),
 ) -> None:
     """Runs kopf with our server as its webhook server, until the lifecycle has stopped. Raises CannotServe.
 
-    Should kopf end by itself, it is started again: a webhook that is gone for good would be worse than one that
-    sometimes is not there.
+    `further` are the kinds that settings add. Should kopf end by itself, it is started again: a webhook that is gone
+    for good would be worse than one that sometimes is not there.
     """
     pauses = iter(_Pauses())
     while not lifecycle.stopped.is_set():
         webhook = _WebhookServer(server, lifecycle, review)
         try:
-            await _operate(webhook, lifecycle, review, find_login)
+            await _operate(webhook, lifecycle, build_registry(review, further), find_login)
         except Exception as error:  # whatever kopf stumbles over, it is started again
             logger.error("kopf has failed", exc_info=error)  # noqa: TRY400  # the handler is below
         if webhook.failure is not None:
@@ -118,8 +123,9 @@ async def serve_through_kopf(
                     await lifecycle.stopped.wait()
 
 
-async def _operate(webhook: _WebhookServer, lifecycle: Lifecycle, review: Review, find_login: FindLogin) -> None:
-    registry = build_registry(review)
+async def _operate(
+    webhook: _WebhookServer, lifecycle: Lifecycle, registry: kopf.OperatorRegistry, find_login: FindLogin
+) -> None:
     kopf.on.login(registry=registry)(_paced(find_login))
     tasks = await kopf.spawn_tasks(
         registry=registry,

@@ -19,7 +19,7 @@ from webhook.report.document import Checked, check_document
 from webhook.report.lines import deliver, say
 from webhook.report.table import print_table
 from webhook.service import Judge
-from webhook.settings import Settings, load_settings
+from webhook.settings import Settings, judged_kinds, load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def _check(
 ) -> list[Checked]:
     async with contextlib.AsyncExitStack() as stack:
         cluster, api_server = await _cluster(request, reading, stack)
-        found = sort_out(reading, cluster, request.namespace or "default")
+        found = sort_out(reading, cluster, request.namespace or "default", judged_kinds(settings))
         # What an object is told must not depend on which other objects happened to be looked up before it.
         own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, reading.problems.append))
         for source in own:

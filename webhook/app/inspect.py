@@ -37,7 +37,8 @@ class InspectRequest:
 def run_inspect(request: InspectRequest, environment: Mapping[str, str], output: TextIO | None) -> int:
     """`podgate inspect`: prints results to `output` (None: it is closed), and a line for each fault to standard error.
 
-    Returns the exit code: 0 where all is known, else 2. Raises MalformedInput where nothing can be begun.
+    Returns the exit code: 0 where all is known and the docker configuration can be read, else 2. Raises MalformedInput
+    where nothing can be begun.
     """
     settings = load_settings(request.config, environment)
     logs.set_up("error", "text")

@@ -15,6 +15,7 @@ from webhook.app.parts import own_credentials, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.binding import BindingJudge
 from webhook.cluster.watched import WatchedFile
+from webhook.core.kinds import FurtherKind
 from webhook.core.message import platform_text
 from webhook.observability import logs
 from webhook.observability.health import HealthServer
@@ -23,7 +24,7 @@ from webhook.ports import Cluster, Observation, Observer
 from webhook.registry.options import Hooks
 from webhook.registry.resolver import RegistryImages
 from webhook.service import Judge
-from webhook.settings import Settings, load_settings
+from webhook.settings import Settings, judged_kinds, load_settings
 
 if TYPE_CHECKING:  # at run time only where there is a cluster: see _cluster
     from webhook.cluster.connection import Connection
@@ -75,7 +76,8 @@ async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str
         options = in_environment(registry_options(settings, own), environment, api_server)
         images = await stack.enter_async_context(RegistryImages(options, hooks(metrics)))
         metrics.measure_cache(lambda: float(images.cached_bytes))
-        surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable)
+        kinds = judged_kinds(settings)
+        surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable, kinds)
         observers = Observers((metrics, logs.DecisionLog(), *_events(settings, source, metrics, stack)))
         judge = Judge(settings, images, source.cluster)
         reviewer = Reviewer(judge, observers, surroundings, _bindings(settings, judge, source))
@@ -96,18 +98,22 @@ async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str
         if source.connection is None:
             await serve_directly(server, lifecycle, reviewer.review)
         else:
-            await _serve_in_cluster(server, lifecycle, reviewer, source.connection)
+            await _serve_in_cluster(server, lifecycle, reviewer, source.connection, kinds.further)
 
 
 async def _serve_in_cluster(
-    server: AdmissionServer, lifecycle: Lifecycle, reviewer: Reviewer, connection: "Connection"
+    server: AdmissionServer,
+    lifecycle: Lifecycle,
+    reviewer: Reviewer,
+    connection: "Connection",
+    further: Sequence[FurtherKind],
 ) -> None:
     from webhook.admission.through_kopf import Login, serve_through_kopf  # noqa: PLC0415  # no kopf without a cluster
 
     async def log_in() -> Login:
         return Login(connection.host, await connection.session())
 
-    await serve_through_kopf(server, lifecycle, reviewer.review, log_in)
+    await serve_through_kopf(server, lifecycle, reviewer.review, log_in, further)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from webhook.core.errors import ErrorCode
 from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import Outcome, Verdict, worst
 from webhook.core.scheduling import Node
-from webhook.core.workload import ContainerRole, Workload, api_group
+from webhook.core.workload import ContainerRole, Workload
 
 Decision = Literal["allow", "warn", "deny"]
 Reason = Literal["match", "partial", "mismatch", "undetermined", "no-candidates", "skipped"]
@@ -141,11 +141,8 @@ def _by_reason(reason: Reason, policy: Policy, workload: Workload) -> Decision:
 
 
 def of_daemon_set(workload: Workload) -> bool:
-    """Whether the object is a pod that a DaemonSet's controller made."""
-    if workload.template or workload.owner is None:
-        return False
-    api_version, kind, _ = workload.owner
-    return (api_group(api_version), kind) == ("apps", "DaemonSet")
+    """Whether the object is a pod that a DaemonSet's controller made, or that of a kind which works alike."""
+    return workload.every_node and not workload.template
 
 
 def under(mode: Mode, decision: Decision) -> Decision:

@@ -185,7 +185,7 @@ def _nodes_it_has(facts: Facts) -> str:
 
 
 def _relation(workload: Workload) -> str:
-    return "it is to run on" if workload.kind == "DaemonSet" else "it may be scheduled to"
+    return "it is to run on" if workload.every_node and workload.template else "it may be scheduled to"
 
 
 def _no_candidates(facts: Facts) -> str:

@@ -1,11 +1,12 @@
 """Kubernetes objects as far as decisions need them: which images they run, and what they demand of a node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from webhook.core.errors import MalformedObject
 from webhook.core.gotext import trim_space
+from webhook.core.kinds import BUILT_IN, JudgedKind, Kinds, api_group
 from webhook.core.node import OS_LABEL
 from webhook.core.objects import Fields
 from webhook.core.scheduling import NodeSelector, Toleration, parse_node_selector, parse_toleration
@@ -56,7 +57,9 @@ class Workload:
     pod; blank images of templates are left out. `owner` is the controlling owner's (apiVersion, kind, name) or None,
     `owner_uid` its uid. `template` is true for everything but a Pod. `suspended`: the spec.suspend of a Job or CronJob,
     or of the Jobs that a CronJob makes. `mirror`: it has the annotation of a mirror pod, which anybody can set (in a
-    review the requester decides whether it is one).
+    review the requester decides whether it is one). `every_node`: of an object with a template that its pods go to each
+    node that takes them, as a DaemonSet's do; of a pod that such an object made it. `has_template`: false where an
+    object of a further kind says nothing of pods (a Rollout that refers to a Deployment).
     """
 
     api_version: str
@@ -71,32 +74,21 @@ class Workload:
     suspended: bool = False
     mirror: bool = False
     owner_uid: str = ""
+    every_node: bool = False
+    has_template: bool = True
 
     @property
     def template(self) -> bool:
         """Whether the pod is still to be made from this object's template."""
-        return self.kind != "Pod"
+        return (api_group(self.api_version), self.kind) != ("", "Pod")
 
-
-JUDGED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("", "Pod"): (),
-    ("", "PodTemplate"): ("template",),
-    ("", "ReplicationController"): ("spec", "template"),
-    ("apps", "Deployment"): ("spec", "template"),
-    ("apps", "ReplicaSet"): ("spec", "template"),
-    ("apps", "StatefulSet"): ("spec", "template"),
-    ("apps", "DaemonSet"): ("spec", "template"),
-    ("batch", "Job"): ("spec", "template"),
-    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
-}
-"""The kinds that are judged, by API group and kind, and the way to what has the form of a pod: metadata and spec."""
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 """What the kubelet puts on the API's picture of a static pod (k8s.io/kubernetes, pkg/kubelet/types)."""
 
 
-def parse_workload(obj: Mapping[str, object]) -> Workload | None:
-    """An object of a kind that is judged; None where it is of another kind.
+def parse_workload(obj: Mapping[str, object], kinds: Kinds = BUILT_IN, resource: str = "") -> Workload | None:
+    """An object of a kind that is judged; None where it is of another kind. `resource`: its plural, where that is told.
 
     Reads whatever the API server accepts, in any version of a judged kind's group. Raises MalformedObject with the path
     to the field that has a wrong type or is missing.
@@ -105,16 +97,14 @@ def parse_workload(obj: Mapping[str, object]) -> Workload | None:
     api_version, kind = top.text("apiVersion"), top.text("kind")
     if not kind:
         raise MalformedObject("is missing", "kind")
-    way = JUDGED.get((api_group(api_version), kind))
-    return None if way is None else _parse(top, api_version, kind, way)
-
-
-def judged_owner(owner: tuple[str, str, str] | None) -> bool:
-    """Whether a controlling owner (apiVersion, kind, name) is of a kind that is judged itself.
-
-    What such an owner makes is skipped, pods excepted: the owner has had its verdict. False where there is no owner.
-    """
-    return owner is not None and (api_group(owner[0]), owner[1]) in JUDGED
+    judged = kinds.find(api_version, kind, resource)
+    if judged is None:
+        return None
+    workload = _parse(top, judged)
+    if workload.template:
+        return workload
+    maker = kinds.owner(workload.owner)
+    return replace(workload, every_node=maker is not None and maker.every_node)
 
 
 def what_matters(workload: Workload) -> tuple[object, ...]:
@@ -134,35 +124,50 @@ def what_matters(workload: Workload) -> tuple[object, ...]:
     )
 
 
-def api_group(api_version: str) -> str:
-    """The API group of an apiVersion; empty for the core group."""
-    return api_version.rpartition("/")[0]
-
-
-def _parse(top: Fields, api_version: str, kind: str, way: tuple[str, ...]) -> Workload:
-    metadata = top.inner("metadata")
+def _parse(top: Fields, judged: JudgedKind) -> Workload:
+    metadata, kind = top.inner("metadata"), top.text("kind")
     owner, owner_uid = _controller(metadata)
-    suspended = False
-    pod = top
-    for step in way:
-        pod = pod.demand(step)
-        if kind in ("Job", "CronJob") and step == "spec":
-            suspended = suspended or pod.flag("suspend")
-    spec = pod.demand("spec")
+    pod, suspended = _template(top, judged)
+    spec = pod.demand("spec") if pod is not None else None
     return Workload(
-        api_version=api_version,
+        api_version=top.text("apiVersion"),
         kind=kind,
         namespace=metadata.text("namespace"),
         name=metadata.text("name") or metadata.text("generateName"),
         uid=metadata.text("uid"),
-        images=tuple(_images(spec, template=bool(way))),
-        constraints=_constraints(pod.inner("metadata"), spec),
+        images=() if spec is None else tuple(_images(spec, template=bool(judged.way))),
+        constraints=PodConstraints() if pod is None or spec is None else _constraints(pod.inner("metadata"), spec),
         owner=owner,
         deleting=_deleting(metadata),
         suspended=suspended,
         mirror=MIRROR_ANNOTATION in metadata.string_map("annotations"),
         owner_uid=owner_uid,
+        every_node=judged.every_node,
+        has_template=spec is not None,
     )
+
+
+def _template(top: Fields, judged: JudgedKind) -> tuple[Fields | None, bool]:
+    """What has the form of a pod, and whether the object is suspended.
+
+    None where an object of a further kind has none, or one without a container: its schema need not demand either.
+    """
+    if judged.further:
+        return _lax_template(top, judged.way), False
+    pod, suspended = top, False
+    for step in judged.way:
+        pod = pod.demand(step)
+        if top.text("kind") in ("Job", "CronJob") and step == "spec":
+            suspended = suspended or pod.flag("suspend")
+    return pod, suspended
+
+
+def _lax_template(top: Fields, way: tuple[str, ...]) -> Fields | None:
+    pod: Fields | None = top
+    for step in way:
+        pod = pod.maybe(step) if pod is not None else None
+    spec = pod.maybe("spec") if pod is not None else None
+    return pod if spec is not None and any(True for _ in spec.objects("containers")) else None
 
 
 def _controller(metadata: Fields) -> tuple[tuple[str, str, str] | None, str]:

@@ -21,8 +21,8 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 def embedded(address: Address) -> Iterator[IPv4Address]:
     """The IPv4 addresses inside an IPv6 address: what a translator or a tunnel on the way would connect to."""
-    if isinstance(address, IPv4Address):
-        return
+    if isinstance(address, IPv4Address) or address.is_loopback or address.is_unspecified:
+        return  # ::1 and :: have the form of embedded ones and are none (RFC 4291 2.5.2, 2.5.3)
     if address.ipv4_mapped is not None:
         yield address.ipv4_mapped
     if address.sixtofour is not None:

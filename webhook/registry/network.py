@@ -16,6 +16,7 @@ from webhook.core.errors import RegistryError
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.names import Resolver
 from webhook.registry.reserved import Reserved
+from webhook.registry.tunnel import bare
 
 _log = logging.getLogger("podgate.registry")
 
@@ -132,7 +133,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 -- the interface is httpcore's
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+            name = None if server_hostname is None else bare(server_hostname)
+            return _Stream(await self._stream.start_tls(ssl_context, name, timeout))
         except BaseException:  # a cancelled one above all
             await self._stream.aclose()
             raise

@@ -15,6 +15,7 @@ from webhook.registry.names import Resolver
 from webhook.registry.network import GuardedBackend
 from webhook.registry.proxies import ANYWHERE, Proxy, proxy_of, public_name, refusal_of_name
 from webhook.registry.reserved import Reserved, Server
+from webhook.registry.tunnel import ProxyPool, bracketed
 
 # Idle connections: as many as a busy registry is asked with at once, for as long as servers commonly hold them.
 _IDLE_CONNECTIONS = 64
@@ -58,16 +59,33 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """
         connection = _Connection()
         try:
-            answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
+            answer = await self._pool.handle_async_request(self._as_httpcore(request, connection))
         except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
             if connection.new or request.method not in ("GET", "HEAD"):
                 raise
-            answer = await self._pool.handle_async_request(_as_httpcore(request, connection))
+            answer = await self._pool.handle_async_request(self._as_httpcore(request, connection))
         assert isinstance(answer.stream, AsyncIterable)
         extensions = dict(answer.extensions)
         if self._proxied:  # the address of the connection is the proxy's
             extensions[PUBLIC] = public_name(request.url.host)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=extensions)
+
+    def _as_httpcore(self, request: httpx.Request, connection: "_Connection") -> httpcore.Request:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        host = request.url.raw_host
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=bracketed(host) if self._proxied else host,  # httpcore writes it for the proxy as it stands here
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        return httpcore.Request(
+            method=request.method,
+            url=url,
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions={**request.extensions, "trace": connection.trace},
+        )
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -84,8 +102,8 @@ def _pool(backend: GuardedBackend, configuration: tls.Tls) -> httpcore.AsyncConn
     )
 
 
-def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) -> httpcore.AsyncConnectionPool:
-    return httpcore.AsyncHTTPProxy(
+def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) -> ProxyPool:
+    return ProxyPool(
         proxy.url,
         proxy_auth=proxy.login,
         proxy_ssl_context=tls.context(tls.PLAIN) if proxy.scheme == "https" else None,
@@ -105,23 +123,6 @@ class _Connection:
 
     async def trace(self, event: str, _: object) -> None:
         self.new = self.new or event.startswith("connection.connect_tcp")
-
-
-def _as_httpcore(request: httpx.Request, connection: _Connection) -> httpcore.Request:
-    assert isinstance(request.stream, httpx.AsyncByteStream)
-    url = httpcore.URL(
-        scheme=request.url.raw_scheme,
-        host=request.url.raw_host,
-        port=request.url.port,
-        target=request.url.raw_path,
-    )
-    return httpcore.Request(
-        method=request.method,
-        url=url,
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions={**request.extensions, "trace": connection.trace},
-    )
 
 
 class Transports:

@@ -111,12 +111,16 @@ def _answers(cluster: Cluster, webhooks: list[str]) -> float:
     return total
 
 
-def podgate_settings(hosts: Path | None = None, **more: Any) -> dict[str, Any]:
+def podgate_settings(hosts: Path | None = None, lent: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """Settings for tests: mode deny, registries on loopback allowed, nothing that changes remembered for long.
 
-    hosts: containerd's directory of hosts.toml files.
+    hosts: containerd's directory of hosts.toml files. lent: an entry of registries.credentials.
     """
-    registries = {"allowedAddresses": ["127.0.0.0/8"], **({"hostsDir": str(hosts)} if hosts else {})}
+    registries: dict[str, Any] = {"allowedAddresses": ["127.0.0.0/8"]}
+    if hosts is not None:
+        registries["hostsDir"] = str(hosts)
+    if lent is not None:
+        registries["credentials"] = [lent]
     return {"mode": "deny", "registries": registries, "cache": {"tagTTL": "1s", "negativeTTL": "500ms"}, **more}
 
 
@@ -184,11 +188,18 @@ class Podgate:
 
     def check(self, *arguments: str | Path, stdin: Any) -> tuple[int, Any, str]:
         """Runs `podgate check` with this podgate's settings and rights; its exit code, JSON document and complaints."""
+        return self.run_json("check", "-f", "-", *arguments, stdin=stdin)
+
+    def run_json(
+        self, command: str, *arguments: str | Path, stdin: Any = None, **environment: str
+    ) -> tuple[int, Any, str]:
+        """Runs a command of podgate's with this podgate's settings and rights, and `environment` beside its own; its
+        exit code, JSON document and complaints."""
         done = subprocess.run(
-            [sys.executable, "-m", "webhook", "check", "--config", str(self._settings), "-o", "json", "-f", "-",
+            [sys.executable, "-m", "webhook", command, "--config", str(self._settings), "-o", "json",
              *map(str, arguments)],
-            input=json.dumps(stdin), capture_output=True, text=True, env=self._environment, cwd=self.folder,
-            timeout=READY_SECONDS, check=False,
+            input=json.dumps(stdin), capture_output=True, text=True, env={**self._environment, **environment},
+            cwd=self.folder, timeout=READY_SECONDS, check=False,
         )  # fmt: skip
         return done.returncode, json.loads(done.stdout), done.stderr
 

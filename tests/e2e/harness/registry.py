@@ -1,7 +1,8 @@
 """A real registry (distribution) on loopback, and what puts images into it."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.e2e.harness.certificates import KeyPair
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import HOST
 from tests.e2e.harness.processes import Process, bare_environment, free_port, wait_until
+from tests.e2e.harness.tokens import ISSUER, SERVICE, TokenService
 from tests.support.images import Content, Image
 
 READY_SECONDS = 30.0
@@ -35,17 +37,24 @@ SAMPLES_LOGIN = Login("deploy", "only-for-the-demo", "$2b$05$azlBZ5YaqWJJueAZ0MD
 class Registry:
     """Runs from start() to stop(); what was pushed stays, so that it can be started again at the same port.
 
-    login: who may use it; None: everybody. tls: its certificate; None: plain HTTP.
+    login: who may use it; None: everybody. tls: its certificate; None: plain HTTP. tokens: who gives its user tokens;
+    None: it asks for the password itself.
     """
 
     def __init__(
-        self, components: Components, folder: Path, login: Login | None = None, tls: KeyPair | None = None
+        self,
+        components: Components,
+        folder: Path,
+        login: Login | None = None,
+        tls: KeyPair | None = None,
+        tokens: TokenService | None = None,
     ) -> None:
         self.host = f"{HOST}:{free_port()}"
         """What images are named by: `{host}/repository:tag`."""
         self.scheme = "https" if tls else "http"
         self.login = login
         self._tls = tls
+        self._tokens = tokens
         self._program = components.registry
         self._folder = folder
         self._process: Process | None = None
@@ -123,7 +132,10 @@ class Registry:
             "storage": {"filesystem": {"rootdirectory": str(self._folder / "storage")}, "delete": {"enabled": True}},
             "http": http,
         }
-        if self.login is not None:
+        if self._tokens is not None:
+            signed = {"service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(self._tokens.root)}
+            configuration["auth"] = {"token": {"realm": self._tokens.realm, **signed}}
+        elif self.login is not None:
             users = self._folder / "htpasswd"
             users.write_text(f"{self.login.username}:{self.login.bcrypt}\n")
             configuration["auth"] = {"htpasswd": {"realm": "podgate e2e", "path": str(users)}}
@@ -138,8 +150,25 @@ class Registry:
 
     def _client(self) -> httpx.Client:
         # The certificate is not what is tested here: whoever gives one tests it with podgate.
-        auth = (self.login.username, self.login.password) if self.login else None
+        auth: httpx.Auth | tuple[str, str] | None = None
+        if self._tokens is not None:
+            auth = _Minted(self._tokens)
+        elif self.login is not None:
+            auth = (self.login.username, self.login.password)
         return httpx.Client(base_url=f"{self.scheme}://{self.host}", auth=auth, verify=False, trust_env=False)
+
+
+class _Minted(httpx.Auth):
+    """A token for each request, without asking the token service for it."""
+
+    def __init__(self, tokens: TokenService) -> None:
+        self._tokens = tokens
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        repository = re.fullmatch(r"/v2/(.*)/(?:manifests|blobs)/.*", request.url.path)
+        scopes = [f"repository:{repository[1]}:pull,push"] if repository else []
+        request.headers["Authorization"] = f"Bearer {self._tokens.token(scopes)}"
+        yield request
 
 
 def _push_blob(client: httpx.Client, repository: str, blob: Content) -> None:
