@@ -52,11 +52,7 @@ def point_at(cluster: Cluster, port: int, ca: bytes | None, names: Names = NAMES
     the CA (None: not that either). The API server still calls the service by name, so the certificate must be for
     NAME.NAMESPACE.svc.
     """
-    # The fields that a Service of type ExternalName may not have are taken away with the type.
-    spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
-            "ipFamilies": None, "ipFamilyPolicy": None, "internalTrafficPolicy": None}  # fmt: skip
-    words = ("service", names.service, "-n", names.namespace)
-    cluster.must("patch", *words, "--type=merge", "-p", json.dumps({"spec": spec}))
+    lead_here(cluster, names)
     configuration = cluster.get("validatingwebhookconfiguration", names.configuration)
     operations: list[dict[str, Any]] = []
     for number, webhook in enumerate(configuration["webhooks"]):
@@ -69,6 +65,15 @@ def point_at(cluster: Cluster, port: int, ca: bytes | None, names: Names = NAMES
             operations.append({"op": "add", "path": f"{path}/caBundle", "value": base64.b64encode(ca).decode()})
     patch = json.dumps(operations)
     cluster.must("patch", "validatingwebhookconfiguration", names.configuration, "--type=json", "-p", patch)
+
+
+def lead_here(cluster: Cluster, names: Names = NAMES) -> None:
+    """Makes the Service a name for localhost. The ports are then those that a caller names."""
+    # The fields that a Service of type ExternalName may not have are taken away with the type.
+    spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
+            "ipFamilies": None, "ipFamilyPolicy": None, "internalTrafficPolicy": None}  # fmt: skip
+    words = ("service", names.service, "-n", names.namespace)
+    cluster.must("patch", *words, "--type=merge", "-p", json.dumps({"spec": spec}))
 
 
 def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = READY_SECONDS) -> None:
