@@ -75,6 +75,7 @@ IMAGES = st.builds(
     error=ERRORS,
     stale=st.booleans(),
     role=st.sampled_from(get_args(ContainerRole)),
+    on_crio=st.just("") | HOSTILE,
 )
 
 

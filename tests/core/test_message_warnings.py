@@ -14,6 +14,7 @@ from tests.support.messages import (
     POD,
     REFUSED,
     SELECTS_ARM,
+    SHORT,
     WRONG,
     broken,
     demanding,
@@ -64,6 +65,14 @@ WARNINGS = {
             'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on arm-1 (linux/arm64) '
             "and 2 more nodes: the pull would be refused: no match for platform in manifest; "
             "build the image for linux/arm64, linux/s390x too"
+        ),
+    ),
+    "a short name that is another image on CRI-O nodes": (
+        Facts(POD, "mismatch", (SHORT,), (ARM_ONE,)),
+        (
+            'podgate: Pod web: container "app": web:1 (on CRI-O nodes quay.io/web:1) (linux/amd64) fails on arm-1 '
+            "(linux/arm64): the pull would be refused: no match for platform in manifest; build the image for "
+            "linux/arm64 too"
         ),
     ),
     "a stand-in": (
