@@ -81,14 +81,13 @@ def test_a_malformed_pull_secret_is_named_and_its_content_is_not(
     secret(cluster, namespace, {"auths": login_of(private_registry)}, name="good")
     asked = len(private_registry.requests())
     # The kubelet stops at it, whatever stands beside it.
-    for names in (["bad"], ["good", "bad"]):
+    for kind, names in (("Pod", ["bad"]), ("Deployment", ["good", "bad"])):
         wanted = {"imagePullSecrets": [{"name": name} for name in names]}
-        for kind in ("Pod", "Deployment"):
-            decision, text = create(cluster, namespace, workload(kind, "web", image, **ARM, **wanted))
-            assert decision == "warn"
-            for words in (f"secret {namespace}/bad", form[1], "mend the pull secret"):
-                assert words in text
-            assert MARK not in text
+        decision, text = create(cluster, namespace, workload(kind, "web", image, **ARM, **wanted))
+        assert decision == "warn"
+        for words in (f"secret {namespace}/bad", form[1], "mend the pull secret"):
+            assert words in text
+        assert MARK not in text
     assert annotations(cluster, namespace, "web") == ("warn", "undetermined")
     assert len(private_registry.requests()) == asked
     written = (json.dumps(podgate.log_lines()), podgate.metrics(), cluster.control_plane.audit_log.read_text())
@@ -130,18 +129,19 @@ def test_podgate_s_own_login_is_lent_to_some_namespaces_and_the_others_learn_not
 ):
     missing = f"{private_registry.host}/shop/none:1.0"
     with cluster.namespace("lent") as lent, cluster.namespace("outside") as outside:
-        for turn in ("before", "after"):
-            for kind in ("Pod", "Deployment"):
-                told = [create(cluster, outside, workload(kind, "web", one, **ARM)) for one in (image, missing)]
-                assert [one.decision for one in told] == ["warn", "warn"]
-                # What is there and what is not are told alike.
-                assert told[0].text.replace("private:1.0", "none:1.0") == told[1].text
-                assert "linux/amd64" not in told[0].text
-                if turn == "before":
-                    decision, text = create(cluster, lent, workload(kind, "web", image, **ARM))
-                    assert decision == "deny"
-                    assert f"image {image} is for linux/amd64" in text
-                    assert "not found" in create(cluster, lent, workload(kind, "web", missing, **ARM)).text
+        # Before anybody has seen it, and after.
+        for turn, kind in (("before", "Pod"), ("after", "Deployment")):
+            told = [create(cluster, outside, workload(kind, "web", one, **ARM)) for one in (image, missing)]
+            assert [one.decision for one in told] == ["warn", "warn"]
+            # What is there and what is not are told alike.
+            assert told[0].text.replace("private:1.0", "none:1.0") == told[1].text
+            assert "linux/amd64" not in told[0].text
+            if turn == "before":
+                decision, text = create(cluster, lent, workload(kind, "web", image, **ARM))
+                assert decision == "deny"
+                assert f"image {image} is for linux/amd64" in text
+                assert "not found" in create(cluster, lent, workload(kind, "web", missing, **ARM)).text
+        assert create(cluster, lent, workload("Deployment", "web", image, **ARM)).decision == "deny"
         # Credentials of the pod's own that are refused do not stand in the way.
         secret(cluster, lent, {"auths": login_of(private_registry, Login(LOGIN.username, "wrong", ""))})
         assert create(cluster, lent, pod("web", image, **ARM, **PULL)).decision == "deny"
