@@ -6,6 +6,7 @@ characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The wo
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
@@ -30,6 +31,8 @@ __all__ = [
 
 WARNING_LIMIT: Final = 256
 """Characters of one warning; kubectl prints a warning on one line, and a longer one is hard to take in."""
+_SHORTENED: Final = (TEXT_LIMIT, 80, 56, 40, 24)
+"""Characters of the names in a warning, tried in turn until it fits."""
 WARNINGS_LIMIT: Final = 8
 """Warnings of one answer; the last one counts the rest."""
 _IMAGES_SHOWN: Final = 5
@@ -242,14 +245,20 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 
 
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
-    """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
-    said: list[str] = []
+    """A warning in the longest form that fits: names are shortened first, then the advice is left out.
+
+    Forms are made when their turn comes, and those with the advice only where it fits beside the shortest names: on
+    many nodes of a cluster it mostly does not.
+    """
+
+    @cache
+    def said(most: int) -> str:
+        return f"podgate: {subject(facts.workload, most)}{text(most)}"
 
     def forms() -> Iterator[str]:
-        for most in (TEXT_LIMIT, 80, 56, 40, 24):
-            said.append(f"podgate: {subject(facts.workload, most)}{text(most)}")
-            yield f"{said[-1]}; {mends}" if mends else said[-1]
-        yield from said
+        if mends and len(f"{said(_SHORTENED[-1])}; {mends}") <= WARNING_LIMIT:
+            yield from (f"{said(most)}; {mends}" for most in _SHORTENED)
+        yield from map(said, _SHORTENED)
 
     return fitted(forms(), WARNING_LIMIT)
 
