@@ -223,7 +223,24 @@ async def test_what_waits_at_the_end_is_dropped_where_nobody_takes_it(
     await connection.close()
 
 
-@pytest.mark.parametrize("status", [403, 404, 422, 429, 500, 0])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(404, 'namespaces "team" not found'),
+        Fault(403, "unable to create new content in namespace team because it is being terminated"),
+    ],
+)
+async def test_a_namespace_that_is_gone_is_no_fault(
+    writing: Writing, server: ApiServer, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    caplog.set_level("INFO")
+    server.fail("create events", fault)
+    await writing.told(warning())
+    assert writing.results == {"gone": 1}
+    assert [record for record in caplog.records if record.name.startswith("webhook")] == []
+
+
+@pytest.mark.parametrize("status", [403, 422, 429, 500, 0])
 async def test_a_fault_is_counted_and_told_once(
     writing: Writing, server: ApiServer, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:

@@ -19,7 +19,7 @@ from webhook.core.errors import ClusterUnavailable
 from webhook.core.notice import REASONS, Notice, cut, regarding
 from webhook.ports import Observation
 
-Result = Literal["written", "repeated", "dropped", "failed"]
+Result = Literal["written", "repeated", "gone", "dropped", "failed"]
 
 QUEUE: Final = 1024
 """Events that wait. A notice is 2 KiB at most."""
@@ -36,6 +36,9 @@ _REQUEST_SECONDS: Final = 5.0
 _LAST_SECONDS: Final = 2.0
 """For what is waiting when the process ends."""
 _COMPONENT: Final = "podgate"
+_TERMINATING: Final = "because it is being terminated"
+"""What the API server says of a namespace that is being deleted (k8s.io/apiserver, plugin namespace/lifecycle), with
+the status of a missing permission, 403."""
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +134,8 @@ class EventWriter:
         except ClusterUnavailable as error:
             if error.status == 409:
                 return "repeated"  # another replica has said it, or this one before it was restarted
+            if error.status == 404 or _TERMINATING in error.problem:
+                return "gone"  # the namespace, and all that is in it
             self._said.forget(notice)
             if not self._failing:
                 _log.warning("Events cannot be written: %s", error)

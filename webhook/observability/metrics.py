@@ -88,7 +88,7 @@ class Metrics:
         )
         self._events = Counter(
             "podgate_events_total",
-            "Events for warnings, by what became of them (written, repeated, dropped, failed).",
+            "Events for warnings, by what became of them (written, repeated, gone, dropped, failed).",
             ["result"],
             registry=self.registry,
         )
