@@ -81,9 +81,22 @@ def _pod(**spec: Any) -> Workload:
     return workload
 
 
+def _required(*requirements: tuple[str, str, list[str]]) -> dict[str, Any]:
+    """A required node affinity of one term."""
+    expressions = [{"key": key, "operator": operator, "values": values} for key, operator, values in requirements]
+    terms = [{"matchExpressions": expressions}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+_ZONES: Final = _required(
+    ("topology.kubernetes.io/zone", "In", ["region-1a", "region-1b"]),
+    ("kubernetes.io/hostname", "NotIn", ["node-1", "node-2"]),
+)
+
 PODS: Final = {
     "that may land anywhere": _pod(tolerations=[{"operator": "Exists"}]),
     "in a zone": _pod(nodeSelector={"topology.kubernetes.io/zone": "region-1a"}),
+    "in two zones, but for some nodes": _pod(affinity=_ZONES),
     "on a node by its label": _pod(nodeSelector={"kubernetes.io/hostname": "node-7"}),
 }
 
