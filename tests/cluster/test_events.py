@@ -37,7 +37,7 @@ class Writing:
         self.server = server
         self.connection = connection
         self.results: Counter[str] = Counter()
-        self.writer = EventWriter(connection, self._count, hold_seconds=0.0)
+        self.writer = EventWriter(connection, self._count, hold_seconds=0.0, pause_seconds=0.0)
         self.writer.start()
 
     def _count(self, result: str) -> None:
@@ -206,13 +206,30 @@ async def test_an_event_is_held_until_the_answer_has_gone(server: ApiServer) -> 
     await connection.close()
 
 
+async def test_events_are_no_flood(server: ApiServer) -> None:
+    """Whoever may create pods decides how many there are."""
+    connection = await connection_to(server)
+    counted: list[str] = []
+    writer = EventWriter(connection, counted.append, hold_seconds=0.0, pause_seconds=3600.0)
+    writer.start()
+    for number in range(3):
+        writer.decided(warning(replace(POD, uid=f"p-{number}")))
+    await until(lambda: counted)
+    await asyncio.sleep(0.05)
+    assert counted == ["written"]
+    # the end of the process waits for no pause either
+    await writer.close()
+    assert counted == ["written"] * 3
+    await connection.close()
+
+
 async def test_what_waits_at_the_end_is_dropped_where_nobody_takes_it(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "_LAST_SECONDS", 0.05)
     connection = await connection_to(server)
     counted: list[str] = []
-    writer = EventWriter(connection, counted.append, hold_seconds=0.0)
+    writer = EventWriter(connection, counted.append, hold_seconds=0.0, pause_seconds=0.0)
     server.gate.clear()
     writer.start()
     for number in range(5):

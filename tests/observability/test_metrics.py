@@ -77,7 +77,8 @@ def test_a_binding_is_counted_as_one():
 
 def test_pods_of_daemon_sets_are_counted_where_they_are_warned_of():
     metrics = Metrics()
-    for made in (of_daemon_set("warn"), of_daemon_set("warn"), of_daemon_set("allow"), observation("warn")):
+    bound = replace(of_daemon_set("warn"), binding=True)  # it was counted when it was made
+    for made in (of_daemon_set("warn"), of_daemon_set("warn"), of_daemon_set("allow"), observation("warn"), bound):
         metrics.decided(made)
     assert value(metrics, "podgate_daemon_set_pods_warned_total", reason="mismatch") == 2
 

@@ -56,13 +56,21 @@ class EventWriter:
     """A `ports.Observer` that writes an Event for each warning. `count` is told what became of each.
 
     `hold_seconds` pass between a decision and its Event: by then the answer has been sent, and the object that the
-    Event is about has been stored.
+    Event is about has been stored. `pause_seconds` lie between two Events: whoever may create pods decides how many
+    there are, and 50 a second are what a kubelet allows itself too (eventRecordQPS).
     """
 
-    def __init__(self, connection: Connection, count: Callable[[Result], None], hold_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        count: Callable[[Result], None],
+        hold_seconds: float = 1.0,
+        pause_seconds: float = 0.02,
+    ) -> None:
         self._connection = connection
         self._count = count
         self._hold_seconds = hold_seconds
+        self._pause_seconds = pause_seconds
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
         self._said = _Said()
         self._failing = False
@@ -119,6 +127,7 @@ class EventWriter:
                 _log.exception("An Event could not be written")
             finally:
                 self._queue.task_done()
+            await self._hold(asyncio.get_running_loop().time() + self._pause_seconds)
 
     async def _hold(self, due: float) -> None:
         """Wait until an Event may be written, or the process ends."""
