@@ -72,6 +72,11 @@ class Cluster(Protocol):
         """A namespace's labels; None where the namespace is not known."""
         ...
 
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace that is not known yet; none where files stand for the cluster and do not hold it.
+        Raises ClusterUnavailable where nobody can say."""
+        ...
+
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass; None where it is not known: there is none, or it cannot be read. Raises nothing."""
         ...

@@ -17,12 +17,10 @@ from webhook.core.decision import (
     Decision,
     ImageFinding,
     Judgement,
-    Mode,
     NodeFinding,
     Policy,
     Reason,
     decide,
-    effective_mode,
     reason_for,
     under,
 )
@@ -37,11 +35,9 @@ from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
 from webhook.core.workload import PodConstraints, Workload, what_matters
 from webhook.landing import Landing
 from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
+from webhook.modes import Modes, NamespaceMode
 from webhook.ports import Access, Cluster, Images
 from webhook.settings import Settings, judged_kinds
-
-MODE_LABEL: Final = "podgate.dev/mode"
-"""The label of a namespace that overrides the mode."""
 
 _EVERY_TAINT: Final = (Toleration(operator="Exists"),)
 """What a RuntimeClass that is not known may add to a pod at most."""
@@ -100,13 +96,16 @@ class Judge:
         self.policy = Policy(**settings.decisions.model_dump())
         self._landing = Landing(settings.nodes, cluster)
         self._kinds = judged_kinds(settings)
+        self._modes = Modes(settings, cluster)
 
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
         workload = request.workload
-        mode = self.mode(workload.namespace)
-        if mode == "off" or self._passed_over(request):
-            return Judgement(workload, "allow", "skipped", mode)
+        if self._passed_over(request):
+            return Judgement(workload, "allow", "skipped", self._modes.at_hand(workload.namespace))
+        mode = await self.mode(workload.namespace, request.deadline)
+        if mode.mode == "off":
+            return Judgement(workload, "allow", "skipped", "off")
         demands = await self._demands(request)
         examined = await self._examine(request, self._candidates(workload, demands.constraints), demands.isolation)
         if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
@@ -194,7 +193,7 @@ class Judge:
             if image.asked_for(shapes):
                 image.fail(*refusal)
 
-    def _judgement(self, request: Request, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
+    def _judgement(self, request: Request, mode: NamespaceMode, demands: _Demands, examined: _Examined) -> Judgement:
         workload = request.workload
         # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
         everywhere = workload.template and workload.every_node and demands.runtime_class != "unknown"
@@ -203,22 +202,22 @@ class Judge:
             wanted = decide(reason, self.policy, workload)
         else:
             wanted = decide_binding(reason, self.policy, workload, request.binding)
-        decision = under(mode, wanted)
+        decision = under(mode.mode, wanted)
         images, nodes = examined.images, examined.nodes
         messages: tuple[str, ...] = ()
         event = ""
         if wanted != "allow":
             remedy = _remedy(workload, reason, nodes)
             bound = request.binding is not None
-            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound)
+            doubts: tuple[message.Doubt, ...] = ("namespace",) if mode.lenient else ()
+            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts)
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""
-        return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted, event)
+        return Judgement(workload, decision, reason, mode.mode, messages, images, nodes, wanted, event)
 
-    def mode(self, namespace: str) -> Mode:
-        """The mode that counts for a namespace."""
-        labels = self._cluster.namespace_labels(namespace) or {}
-        return effective_mode(self._settings.mode, labels.get(MODE_LABEL), self._settings.namespace_label)
+    async def mode(self, namespace: str, deadline: float | None) -> NamespaceMode:
+        """The mode that counts for a namespace; see Modes.of."""
+        return await self._modes.of(namespace, deadline)
 
     def exempts(self, namespace: str) -> bool:
         """Whether nothing in a namespace is ever judged."""

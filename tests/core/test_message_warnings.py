@@ -227,6 +227,20 @@ def test_every_fault_and_every_why_has_words():
             )
 
 
+def test_what_could_not_be_read_of_the_cluster_has_a_warning():
+    facts = Facts(POD, "mismatch", (AMD,), (ARM_ONE,), doubts=("namespace", "node-pools"))
+    assert warnings(facts)[1:] == (
+        (
+            "podgate: Pod web: the labels of the namespace team could not be read: judged without its mode, and not "
+            "denied"
+        ),
+        (
+            "podgate: Pod web: the NodePools could not be read: judged without the nodes that they may give, and not "
+            "denied"
+        ),
+    )
+
+
 def test_each_image_in_trouble_and_each_doubt_has_a_warning_of_its_own():
     bad = image("reg.example/bad:1", "linux/amd64", container="bad", role="init", stale=True)
     good = image("reg.example/good:1", "linux/arm64", "linux/amd64")

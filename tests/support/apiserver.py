@@ -279,6 +279,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     for path in ("/api", "/api/v1", "/apis", "/apis/{group}/v1"):
         app.router.add_get(path, server.discover)
     app.router.add_get("/api/v1/{plural}", server.handle)
+    app.router.add_get("/api/v1/{plural}/{name}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)

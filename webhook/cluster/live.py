@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webhook.cluster.connection import Connection
+from webhook.cluster.namespaces import NamespaceReader
 from webhook.cluster.objects import object_labels
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
@@ -60,6 +61,7 @@ class LiveCluster:
         self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
         self._secrets = SecretReader(connection)
         self._runtime_classes = RuntimeClassReader(connection)
+        self._namespace_reader = NamespaceReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self, *, watch: bool) -> None:
@@ -108,6 +110,7 @@ class LiveCluster:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._secrets.close()
         await self._runtime_classes.close()
+        await self._namespace_reader.close()
         await self._connection.close()
 
     def nodes(self) -> Sequence[Node]:
@@ -121,6 +124,10 @@ class LiveCluster:
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""
         return self._namespaces.get(name)
+
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace that is not known yet. Raises ClusterUnavailable."""
+        return await self._namespace_reader.labels(name)
 
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass; None where there is none, or it cannot be read."""

@@ -152,6 +152,11 @@ def under(mode: Mode, decision: Decision) -> Decision:
     return "warn" if mode == "warn" and decision == "deny" else decision
 
 
+def mode_without_label(default: Mode, trust: Literal["any", "stricter", "ignored"]) -> Mode:
+    """The mode of a namespace whose labels are not known: nothing is denied where a label could have prevented it."""
+    return "warn" if trust == "any" and default == "deny" else default
+
+
 def effective_mode(default: Mode, label: str | None, trust: Literal["any", "stricter", "ignored"]) -> Mode:
     """The mode of a namespace: its label podgate.dev/mode as far as settings trust it, else the default.
 

@@ -55,6 +55,10 @@ _SHOWN: Final[dict[Reason, tuple[Verdict, ...]]] = {"undetermined": ("fails", "u
 """The verdicts that a message tells of; of all other reasons the failures alone."""
 
 
+Doubt = Literal["namespace", "node-pools"]
+"""What could not be read of the cluster: the labels of the namespace, the NodePools."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that a message speaks of.
@@ -71,6 +75,7 @@ class Facts:
     remedy: str = ""
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
     binding: bool = False
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +208,11 @@ def _no_candidates(facts: Facts) -> str:
 
 def _notes(facts: Facts) -> Iterator[str]:
     """Doubts about what the decision rests on."""
+    if "namespace" in facts.doubts:
+        name = clean(facts.workload.namespace, 63)
+        yield f"the labels of the namespace {name} could not be read: judged without its mode, and not denied"
+    if "node-pools" in facts.doubts:
+        yield "the NodePools could not be read: judged without the nodes that they may give, and not denied"
     if facts.runtime_class == "unknown":
         name = clean(facts.workload.constraints.runtime_class, 63)
         yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
