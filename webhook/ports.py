@@ -65,7 +65,8 @@ class Cluster(Protocol):
         ...
 
     def node_pools(self) -> Sequence[NodePool]:
-        """Karpenter's NodePools; none where that API is not served, or may not be read."""
+        """Karpenter's NodePools; none where that API is not served, or may not be read. UNREAD among them: the API
+        server has failed to list them."""
         ...
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:

@@ -6,7 +6,7 @@ This is the only place where faults become outcomes: a RegistryError or unreadab
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -27,6 +27,7 @@ from webhook.core.decision import (
 from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
 from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.notice import event_text
 from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.runtime import Isolation, isolation_of
@@ -209,7 +210,7 @@ class Judge:
         if wanted != "allow":
             remedy = _remedy(workload, reason, nodes)
             bound = request.binding is not None
-            doubts: tuple[message.Doubt, ...] = ("namespace",) if mode.lenient else ()
+            doubts = tuple(_doubts(mode, nodes))
             facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts)
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""
@@ -234,6 +235,14 @@ class Judge:
         if workload.template and self._kinds.owner(workload.owner) is not None:
             return True
         return request.old is not None and what_matters(request.old) == what_matters(workload)
+
+
+def _doubts(mode: NamespaceMode, nodes: Sequence[NodeFinding]) -> Iterator[message.Doubt]:
+    """What could not be read of the cluster, and keeps the object from being denied."""
+    if mode.lenient:
+        yield "namespace"
+    if any(finding.node.name == UNREAD_NAME for finding in nodes):
+        yield "node-pools"
 
 
 def _on_windows(node: Node) -> bool:

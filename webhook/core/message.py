@@ -11,10 +11,11 @@ from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.grouping import Names, NodeGroup
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
 from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
-from webhook.core.wording import elsewhere, end_of, error_text, mend_of
+from webhook.core.wording import Pools, elsewhere, end_of, error_text, mend_of
 from webhook.core.workload import ContainerRole, Workload
 
 __all__ = [
@@ -80,12 +81,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The nodes of one platform on which an image ends in one way; without names where they stand for none."""
+    """The nodes of one platform on which an image ends in one way; without names where they stand for none. `pools`:
+    NodePools whose nodes are of a platform that their provider chooses, or that could not be read."""
 
     verdict: Verdict
     why: Why
     platform: str
     names: Names
+    pools: Pools = ""
 
     def where(self, most: int = NODES_NAMED, limit: int = NAME_LIMIT) -> str:
         return f"{name_some(self.names, most, limit)} ({self.platform})" if self.names else f"a {self.platform} node"
@@ -100,7 +103,10 @@ class _Trouble:
     places: tuple[_Place, ...]
 
     def end(self, place: _Place) -> str:
-        return end_of(place.why, self.image, place.platform)
+        return end_of(place.why, self.image, place.platform, place.pools)
+
+    def mend(self, place: _Place) -> str:
+        return mend_of(place.why, self.image, place.platform, place.pools)
 
     def whose(self, most: int = TEXT_LIMIT) -> str:
         first = self.containers[0]
@@ -282,7 +288,7 @@ def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
     wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
-    alone = (mend_of(place.why, each.image, place.platform) for each in troubles for place in each.places)
+    alone = (each.mend(place) for each in troubles for place in each.places)
     fitting = [_mend_fit(facts, troubles, wanted, brief=brief)] if wanted else []
     all_of_them = [*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]]
     return "; ".join(all_of_them[:1] if brief else all_of_them)
@@ -326,12 +332,13 @@ def _troubles(facts: Facts) -> list[_Trouble]:
 
 def _places(nodes: Iterable[NodeFinding], position: int, shown: Sequence[Verdict]) -> Iterator[_Place]:
     """Where an image is in trouble, nodes of one platform together, in the order of the nodes."""
-    found: dict[tuple[Verdict, Why, str], list[NodeGroup]] = {}
+    found: dict[tuple[Verdict, Why, str, Pools], list[NodeGroup]] = {}
     for finding in nodes:
-        outcome = finding.outcomes[position]
+        outcome, node = finding.outcomes[position], finding.node
         if outcome.verdict in shown:
-            groups = found.setdefault((outcome.verdict, outcome.why, platform_text(finding.node.platform)), [])
-            if finding.node.name is not None:
+            pools: Pools = "unread" if node.name == UNREAD_NAME else "open" if node.may_be else ""
+            groups = found.setdefault((outcome.verdict, outcome.why, platform_text(node.platform), pools), [])
+            if node.name is not None:
                 groups.append(finding.nodes)
-    for (verdict, why, platform), groups in found.items():
-        yield _Place(verdict, why, platform, Names(groups))
+    for (verdict, why, platform, pools), groups in found.items():
+        yield _Place(verdict, why, platform, Names(groups), pools)

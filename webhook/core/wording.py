@@ -4,7 +4,7 @@ No text may hold an address, a port or a detail of TLS: a user could make podgat
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import ErrorCode
@@ -40,6 +40,16 @@ _MEND: Final[Mapping[Why, str]] = {
     "short-name": "write the image's registry before its name",
 }
 """What mends each case by itself; where a platform does not fit, it depends on the pod (see `elsewhere`)."""
+
+Pools = Literal["", "open", "unread"]
+"""What a node to come is of, where nobody knows its platform: a NodePool that leaves it open, or NodePools unread."""
+
+_END_OF_POOL: Final[Mapping[Pools, str]] = {
+    "open": "the NodePool leaves the platform to its provider",
+    "unread": "it is not known what they may give",
+}
+_MEND_POOL: Final[Mapping[Pools, str]] = {"open": f"name {ARCH_LABEL} in the NodePool's requirements"}
+"""Instead of the above where it is the platform of such a node that is not known."""
 
 _ERROR: Final[Mapping[ErrorCode, str]] = {
     "not-found": "not found in the registry",
@@ -92,8 +102,10 @@ def error_text(code: ErrorCode, where: str = "") -> str:
     return _ERROR[code]
 
 
-def end_of(why: Why, image: ImageFinding, platform: str) -> str:
+def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> str:
     """How it ends with an image on nodes of a platform (as text)."""
+    if why == "node-platform-unknown" and pools:
+        return _END_OF_POOL[pools]
     if image.error is not None and why in ("image-unresolved", "invalid-reference"):
         problem = clean(image.error[1])
         return problem if why == "image-unresolved" else f"no kubelet pulls it: {problem}"
@@ -106,8 +118,10 @@ def end_of(why: Why, image: ImageFinding, platform: str) -> str:
     return _END.get(why, why)
 
 
-def mend_of(why: Why, image: ImageFinding, platform: str) -> str:
+def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> str:
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
+    if why == "node-platform-unknown" and pools:
+        return _MEND_POOL.get(pools, "")
     if why == "image-unresolved" and image.error is not None:
         return _MEND_ERROR.get(image.error[0], "")
     if why == "matchers-disagree":
