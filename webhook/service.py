@@ -24,7 +24,7 @@ from webhook.core.decision import (
     reason_for,
     under,
 )
-from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
+from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode, MissingPermission
 from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
 from webhook.core.nodepools import UNREAD_NAME
@@ -172,20 +172,21 @@ class Judge:
         """Asks the registries, with the pull secrets that count. Where those cannot be read, nobody is asked: a kubelet
         would not begin to pull, either, or with credentials that are not known."""
         workload = request.workload
-        refusal: tuple[ErrorCode, str]
+        refusal: tuple[ErrorCode, str, str]
         try:
             async with asyncio.timeout_at(request.deadline):
                 secrets = await self._cluster.pull_secrets(
                     workload.namespace, workload.constraints, template=workload.template
                 )
         except BadCredentials as error:
-            refusal = "bad-credentials", error_text("bad-credentials", str(error))
+            missing_right = error.right if isinstance(error, MissingPermission) else ""
+            refusal = "bad-credentials", error_text("bad-credentials", str(error)), missing_right
         except (ClusterUnavailable, TimeoutError) as error:
             logger.warning("the pull secrets of namespace %s could not be read: %s", workload.namespace, error)
-            refusal = "unavailable", SECRETS_UNREADABLE
+            refusal = "unavailable", SECRETS_UNREADABLE, ""
         except Exception:  # a bug of podgate's is no reason to decide nothing: it is uncertain
             logger.exception("the pull secrets of namespace %s could not be read", workload.namespace)
-            refusal = "unavailable", INTERNAL
+            refusal = "unavailable", INTERNAL, ""
         else:
             access = Access(workload.namespace, secrets, request.deadline)
             await Lookups(self._images, access).complete(looked, shapes)

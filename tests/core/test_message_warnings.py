@@ -178,6 +178,38 @@ WARNINGS = {
         Facts(POD, "undetermined", (broken("bad-credentials"),), (unsure("image-unresolved"),)),
         f"{OPEN}secret team/pull: not JSON; mend the pull secret",
     ),
+    "a ServiceAccount that is malformed": (
+        Facts(
+            POD,
+            "undetermined",
+            (image("reg.example/web:1", error=("bad-credentials", "serviceaccount team/app: must be a list")),),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}serviceaccount team/app: must be a list; mend the ServiceAccount",
+    ),
+    "credentials of podgate's own": (
+        Facts(
+            POD,
+            "undetermined",
+            (image("reg.example/web:1", error=("bad-credentials", "registries.credentials[0]: not JSON")),),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}registries.credentials[0]: not JSON; mend the credentials",
+    ),
+    "a missing permission": (
+        Facts(
+            POD,
+            "undetermined",
+            (
+                replace(
+                    image("reg.example/web:1", error=("bad-credentials", "secret team/pull: no permission")),
+                    missing_right="get secrets",
+                ),
+            ),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}secret team/pull: no permission; allow podgate to get secrets (in its ClusterRole)",
+    ),
 }
 
 
@@ -284,7 +316,7 @@ def test_undetermined_tells_of_failures_beside_what_is_uncertain():
     facts = Facts(POD, "undetermined", (AMD,), (ARM_ONE, on("odd", None, uncertain("node-platform-unknown"))))
     assert warnings(facts)[0].startswith(
         'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on arm-1 (linux/arm64) '
-        "and 1 more nodes: "
+        "and 1 more node: "
     )
 
 

@@ -14,7 +14,7 @@ from webhook.core.grouping import Names, NodeGroup
 from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
-from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
+from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, more, name_some, wrapped
 from webhook.core.wording import Pools, elsewhere, end_of, error_text, mend_of
 from webhook.core.workload import ContainerRole, Workload
 
@@ -127,7 +127,7 @@ def denial(facts: Facts) -> str:
     for trouble in troubles[:_IMAGES_SHOWN]:
         lines += _told(trouble)
     if len(troubles) > _IMAGES_SHOWN:
-        lines.append(f"- and {len(troubles) - _IMAGES_SHOWN} more images like these")
+        lines.append(f"- and {more(len(troubles) - _IMAGES_SHOWN, 'image')} like these")
     lines += _notes(facts)
     mends = _mends(facts, troubles)
     if mends:
@@ -144,7 +144,7 @@ def warnings(facts: Facts) -> tuple[str, ...]:
     if len(lines) <= WARNINGS_LIMIT:
         return tuple(lines)
     rest = len(lines) - WARNINGS_LIMIT + 1
-    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {rest} more warnings like these")
+    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {more(rest, 'warning')} like these")
 
 
 def last_resort(uid: str) -> str:
@@ -235,7 +235,7 @@ def _told(trouble: _Trouble) -> Iterator[str]:
         yield f"  on {place.where()}: {trouble.end(place)}"
     rest = sum(max(1, len(place.names)) for place in trouble.places[_PLACES_SHOWN:])
     if rest:
-        yield f"  and on {rest} more nodes"
+        yield f"  and on {more(rest, 'node')}"
 
 
 def _meant(image: ImageFinding) -> str:
@@ -252,7 +252,7 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
         image = trouble.image
         count, limit = (NODES_NAMED if most > 60 else 1), min(most, NAME_LIMIT)
         offers = f" ({name_some(image.platforms, count, limit)})" if image.platforms else ""
-        where = place.where(count, limit) + (f" and {rest} more nodes" if rest else "")
+        where = place.where(count, limit) + (f" and {more(rest, 'node')}" if rest else "")
         name = f"{clean(image.image, most)}{_meant(image) if most > 60 else ''}"
         named = f": {trouble.whose(most)}: {name}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"

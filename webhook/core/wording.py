@@ -71,7 +71,6 @@ _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
     "not-found": "check the image's name and tag, and the pull secrets",
     "unauthorized": "check the pull secrets",
     "denied": "check the pull secrets",
-    "bad-credentials": "mend the pull secret",
     "rate-limited": "try again later, or with credentials",
     "unavailable": "try again later",
     "timeout": "try again later",
@@ -83,6 +82,9 @@ _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
     "malformed": "see what the registry holds under that name",
     "unsupported": "push the image again in a current format",
 }
+
+_CREDENTIALS: Final[Mapping[str, str]] = {"secret": "pull secret", "serviceaccount": "ServiceAccount"}
+"""How a problem with credentials begins that are the user's own, and what they are called."""
 
 INTERNAL: Final = "podgate itself failed on it, as its log says"
 """What a user is told where a bug of podgate's kept an image from being known."""
@@ -122,11 +124,21 @@ def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> 
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
     if why == "node-platform-unknown" and pools:
         return _MEND_POOL.get(pools, "")
+    if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
+        return _mend_credentials(image, image.error[1])
     if why == "image-unresolved" and image.error is not None:
         return _MEND_ERROR.get(image.error[0], "")
     if why == "matchers-disagree":
         return f"build the image for {platform} exactly"
     return _MEND.get(why, "")
+
+
+def _mend_credentials(image: ImageFinding, problem: str) -> str:
+    """What mends credentials that cannot be used: the problem begins with what is to be mended."""
+    if image.missing_right:
+        return f"allow podgate to {image.missing_right} (in its ClusterRole)"
+    kind = next((name for word, name in _CREDENTIALS.items() if problem.startswith(f"{word} ")), "credentials")
+    return f"mend the {kind}"
 
 
 def elsewhere(constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str]) -> str:
