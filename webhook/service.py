@@ -239,10 +239,10 @@ class Judge:
 
 
 def _doubts(mode: NamespaceMode, nodes: Sequence[NodeFinding]) -> Iterator[message.Doubt]:
-    """What could not be read of the cluster, and keeps the object from being denied."""
+    """What could not be read of the cluster, and may have made a difference."""
     if mode.lenient:
         yield "namespace"
-    if any(finding.node.name == UNREAD_NAME for finding in nodes):
+    if any(finding.node.name == UNREAD_NAME and finding.verdict == "uncertain" for finding in nodes):
         yield "node-pools"
 
 

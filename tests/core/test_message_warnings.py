@@ -22,15 +22,27 @@ from tests.support.messages import (
     on,
     unsure,
 )
+from webhook.core.decision import NodeFinding
 from webhook.core.errors import ErrorCode
+from webhook.core.grouping import NodeGroup
 from webhook.core.message import (
     WARNING_LIMIT,
     WARNINGS_LIMIT,
     Facts,
     warnings,
 )
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Why, fails, runs, uncertain
+from webhook.core.platform import parse_platform
+from webhook.core.scheduling import Node
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, end_of, mend_of
+
+
+def of_pool(name: str, *may_be: str) -> NodeFinding:
+    """A node to come, of a platform that is not known."""
+    node = Node(name, None, may_be=tuple(map(parse_platform, may_be)))
+    return NodeFinding(NodeGroup.of((node,)), (uncertain("node-platform-unknown"),))
+
 
 WARNINGS = {
     "partial": (
@@ -125,6 +137,20 @@ WARNINGS = {
         (
             'podgate: Pod web: container "app": reg.example/web:1 may not run on n (platform unknown): the node does '
             "not say which platform it is; give the node the labels kubernetes.io/os and kubernetes.io/arch"
+        ),
+    ),
+    "a NodePool that leaves its platform open": (
+        Facts(POD, "undetermined", (PLAIN,), (of_pool("nodepool general", "linux/amd64"),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on nodepool general (platform unknown): '
+            "the NodePool leaves the platform to its provider; name kubernetes.io/arch in the NodePool's requirements"
+        ),
+    ),
+    "NodePools that could not be read": (
+        Facts(POD, "undetermined", (PLAIN,), (of_pool(UNREAD_NAME),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on NodePools that could not be read '
+            "(platform unknown): it is not known what they may give"
         ),
     ),
     "not-pulled": (
@@ -266,10 +292,7 @@ def test_what_could_not_be_read_of_the_cluster_has_a_warning():
             "podgate: Pod web: the labels of the namespace team could not be read: judged without its mode, and not "
             "denied"
         ),
-        (
-            "podgate: Pod web: the NodePools could not be read: judged without the nodes that they may give, and not "
-            "denied"
-        ),
+        "podgate: Pod web: the NodePools could not be read: which nodes they may give is not known",
     )
 
 

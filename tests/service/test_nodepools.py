@@ -141,7 +141,7 @@ async def test_pools_that_could_not_be_read_are_uncertain_and_deny_nothing(
 ) -> None:
     judgement = await unread.judge(obj)
     assert brief(judgement) == expected
-    said = "the NodePools could not be read: judged without the nodes that they may give, and not denied"
+    said = "the NodePools could not be read: which nodes they may give is not known"
     assert any(said in text for text in judgement.messages) is (expected == "warn undetermined")
     assert "give the node the labels" not in " ".join(judgement.messages)
 

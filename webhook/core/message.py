@@ -218,7 +218,7 @@ def _notes(facts: Facts) -> Iterator[str]:
         name = clean(facts.workload.namespace, 63)
         yield f"the labels of the namespace {name} could not be read: judged without its mode, and not denied"
     if "node-pools" in facts.doubts:
-        yield "the NodePools could not be read: judged without the nodes that they may give, and not denied"
+        yield "the NodePools could not be read: which nodes they may give is not known"
     if facts.runtime_class == "unknown":
         name = clean(facts.workload.constraints.runtime_class, 63)
         yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
