@@ -27,7 +27,7 @@ $(VENV)/.locked: uv.lock pyproject.toml
 demo: $(VENV)/.locked ## Show denials, warnings and admissions on this machine, without a cluster
 	@$(BIN)/podgate demo
 
-test: $(VENV)/.locked ## Run the tests (no cluster, no Go, no root)
+test: $(VENV)/.locked ## Run the tests (no cluster, no Go, no root; HYPOTHESIS_PROFILE=thorough: more examples)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: ## Run the tests under every supported Python that is installed

@@ -86,7 +86,12 @@ def test_provider_configurations(block: Block):
     "block", [block for block in BLOCKS if block.info == "yaml" and not is_settings(block)], ids=str
 )
 def test_objects(block: Block):
-    assert load_documents(block.text, str(block))
+    """Whole objects, or a part of one, which is YAML at least."""
+    trees = list(yaml.safe_load_all(block.text))
+    assert all(isinstance(tree, Mapping | list) for tree in trees)
+    if any(isinstance(tree, Mapping) and {"apiVersion", "kind"} & tree.keys() for tree in trees):
+        objects = [each.object for each in load_documents(block.text, str(block))]
+        assert all(each.get("apiVersion") and each.get("kind") and each.get("metadata") for each in objects)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "toml"], ids=str)

@@ -43,7 +43,7 @@ class BindingJudge:
 
         Raises nothing that an API server, a registry or a pod's author can cause.
         """
-        mode = self._judge.mode(binding.namespace)
+        mode = (await self._judge.mode(binding.namespace, deadline)).mode
         if mode == "off" or self._judge.exempts(binding.namespace):
             return Judgement(binding.named, "allow", "skipped", mode)
         if binding.node not in self._node_names():

@@ -26,7 +26,7 @@ class Landing:
     def __init__(self, settings: Nodes, cluster: Cluster) -> None:
         self._settings = settings
         self._cluster = cluster
-        self._declared = tuple(map(declared_node, settings.declared))
+        self._declared = declared_nodes(settings.declared)
         self._snapshot = _NEVER_SEEN
         self._index = NodeIndex(self._declared, settings.transient_taints)
 
@@ -60,10 +60,27 @@ def _apart(nodes: Sequence[Node], start: int = 0) -> tuple[NodeGroup, ...]:
     return tuple(NodeGroup.of((node,), start + number) for number, node in enumerate(nodes))
 
 
-def declared_node(shape: DeclaredNode) -> Node:
-    """A node shape of the settings as a node, named for what it is."""
+def declared_nodes(shapes: Sequence[DeclaredNode]) -> tuple[Node, ...]:
+    """Node shapes of the settings as nodes, each once, named for what it is: by its platform, and where several have
+    the same one by what else tells it apart."""
+    distinct: list[DeclaredNode] = []
+    for shape in shapes:
+        if shape not in distinct:
+            distinct.append(shape)
+    return tuple(_declared(shape, distinct) for shape in distinct)
+
+
+def _declared(shape: DeclaredNode, among: Sequence[DeclaredNode]) -> Node:
     platform = parse_platform(shape.platform)
     labels = {OS_LABEL: platform.os, ARCH_LABEL: platform.architecture, **shape.labels}
     taints = tuple(Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
-    runtime = Runtime.parse(shape.runtime)
-    return Node(f"declared {shape.platform}", platform, runtime, labels, taints, emulated_platforms(labels, {}))
+    alike = [_details(other) for other in among if other.platform == shape.platform]
+    telling = [detail for detail in _details(shape) if not all(detail in others for others in alike)]
+    name = " ".join(["declared", shape.platform, *telling])
+    return Node(name, platform, Runtime.parse(shape.runtime), labels, taints, emulated_platforms(labels, {}))
+
+
+def _details(shape: DeclaredNode) -> list[str]:
+    """What a shape has beside its platform, as kubectl writes it."""
+    taints = (f"{taint.key}{'=' if taint.value else ''}{taint.value}:{taint.effect}" for taint in shape.taints)
+    return [*(f"{key}={value}" for key, value in shape.labels.items()), *taints, *filter(None, [shape.runtime])]

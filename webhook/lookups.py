@@ -91,9 +91,10 @@ class Looked:
         """Takes over the platforms that the image declares."""
         self.finding = replace(self.finding, platforms=tuple(map(format_platform, platforms)))
 
-    def fail(self, code: ErrorCode, text: str = "") -> None:
-        """Takes over what kept the image from being known; `text` says it where the code's own words do not."""
-        self.finding = replace(self.finding, error=(code, text or error_text(code)))
+    def fail(self, code: ErrorCode, text: str = "", missing_right: str = "") -> None:
+        """Takes over what kept the image from being known; `text` says it where the code's own words do not, and
+        `missing_right` is what podgate lacks, if that is why."""
+        self.finding = replace(self.finding, error=(code, text or error_text(code)), missing_right=missing_right)
 
     async def known(self, work: Awaitable[T]) -> T | None:
         """The result of some work on the image; None where a fault kept it, which becomes the image's error."""

@@ -65,11 +65,17 @@ class Cluster(Protocol):
         ...
 
     def node_pools(self) -> Sequence[NodePool]:
-        """Karpenter's NodePools; none where that API is not served, or may not be read."""
+        """Karpenter's NodePools; none where that API is not served, or may not be read. UNREAD among them: the API
+        server has failed to list them."""
         ...
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""
+        ...
+
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace that is not known yet; none where files stand for the cluster and do not hold it.
+        Raises ClusterUnavailable where nobody can say."""
         ...
 
     async def runtime_class(self, name: str) -> RuntimeClass | None:

@@ -6,7 +6,7 @@ This is the only place where faults become outcomes: a RegistryError or unreadab
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -17,18 +17,17 @@ from webhook.core.decision import (
     Decision,
     ImageFinding,
     Judgement,
-    Mode,
     NodeFinding,
     Policy,
     Reason,
     decide,
-    effective_mode,
     reason_for,
     under,
 )
-from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode
+from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode, MissingPermission
 from webhook.core.grouping import NodeGroup
 from webhook.core.narrowing import narrow
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.notice import event_text
 from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.runtime import Isolation, isolation_of
@@ -37,11 +36,9 @@ from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
 from webhook.core.workload import PodConstraints, Workload, what_matters
 from webhook.landing import Landing
 from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
+from webhook.modes import Modes, NamespaceMode
 from webhook.ports import Access, Cluster, Images
 from webhook.settings import Settings, judged_kinds
-
-MODE_LABEL: Final = "podgate.dev/mode"
-"""The label of a namespace that overrides the mode."""
 
 _EVERY_TAINT: Final = (Toleration(operator="Exists"),)
 """What a RuntimeClass that is not known may add to a pod at most."""
@@ -100,13 +97,16 @@ class Judge:
         self.policy = Policy(**settings.decisions.model_dump())
         self._landing = Landing(settings.nodes, cluster)
         self._kinds = judged_kinds(settings)
+        self._modes = Modes(settings, cluster)
 
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
         workload = request.workload
-        mode = self.mode(workload.namespace)
-        if mode == "off" or self._passed_over(request):
-            return Judgement(workload, "allow", "skipped", mode)
+        if self._passed_over(request):
+            return Judgement(workload, "allow", "skipped", self._modes.at_hand(workload.namespace))
+        mode = await self.mode(workload.namespace, request.deadline)
+        if mode.mode == "off":
+            return Judgement(workload, "allow", "skipped", "off")
         demands = await self._demands(request)
         examined = await self._examine(request, self._candidates(workload, demands.constraints), demands.isolation)
         if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
@@ -172,20 +172,21 @@ class Judge:
         """Asks the registries, with the pull secrets that count. Where those cannot be read, nobody is asked: a kubelet
         would not begin to pull, either, or with credentials that are not known."""
         workload = request.workload
-        refusal: tuple[ErrorCode, str]
+        refusal: tuple[ErrorCode, str, str]
         try:
             async with asyncio.timeout_at(request.deadline):
                 secrets = await self._cluster.pull_secrets(
                     workload.namespace, workload.constraints, template=workload.template
                 )
         except BadCredentials as error:
-            refusal = "bad-credentials", error_text("bad-credentials", str(error))
+            missing_right = error.right if isinstance(error, MissingPermission) else ""
+            refusal = "bad-credentials", error_text("bad-credentials", str(error)), missing_right
         except (ClusterUnavailable, TimeoutError) as error:
             logger.warning("the pull secrets of namespace %s could not be read: %s", workload.namespace, error)
-            refusal = "unavailable", SECRETS_UNREADABLE
+            refusal = "unavailable", SECRETS_UNREADABLE, ""
         except Exception:  # a bug of podgate's is no reason to decide nothing: it is uncertain
             logger.exception("the pull secrets of namespace %s could not be read", workload.namespace)
-            refusal = "unavailable", INTERNAL
+            refusal = "unavailable", INTERNAL, ""
         else:
             access = Access(workload.namespace, secrets, request.deadline)
             await Lookups(self._images, access).complete(looked, shapes)
@@ -194,7 +195,7 @@ class Judge:
             if image.asked_for(shapes):
                 image.fail(*refusal)
 
-    def _judgement(self, request: Request, mode: Mode, demands: _Demands, examined: _Examined) -> Judgement:
+    def _judgement(self, request: Request, mode: NamespaceMode, demands: _Demands, examined: _Examined) -> Judgement:
         workload = request.workload
         # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
         everywhere = workload.template and workload.every_node and demands.runtime_class != "unknown"
@@ -203,22 +204,22 @@ class Judge:
             wanted = decide(reason, self.policy, workload)
         else:
             wanted = decide_binding(reason, self.policy, workload, request.binding)
-        decision = under(mode, wanted)
+        decision = under(mode.mode, wanted)
         images, nodes = examined.images, examined.nodes
         messages: tuple[str, ...] = ()
         event = ""
         if wanted != "allow":
             remedy = _remedy(workload, reason, nodes)
             bound = request.binding is not None
-            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound)
+            doubts = tuple(_doubts(mode, nodes))
+            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts)
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""
-        return Judgement(workload, decision, reason, mode, messages, images, nodes, wanted, event)
+        return Judgement(workload, decision, reason, mode.mode, messages, images, nodes, wanted, event)
 
-    def mode(self, namespace: str) -> Mode:
-        """The mode that counts for a namespace."""
-        labels = self._cluster.namespace_labels(namespace) or {}
-        return effective_mode(self._settings.mode, labels.get(MODE_LABEL), self._settings.namespace_label)
+    async def mode(self, namespace: str, deadline: float | None) -> NamespaceMode:
+        """The mode that counts for a namespace; see Modes.of."""
+        return await self._modes.of(namespace, deadline)
 
     def exempts(self, namespace: str) -> bool:
         """Whether nothing in a namespace is ever judged."""
@@ -235,6 +236,14 @@ class Judge:
         if workload.template and self._kinds.owner(workload.owner) is not None:
             return True
         return request.old is not None and what_matters(request.old) == what_matters(workload)
+
+
+def _doubts(mode: NamespaceMode, nodes: Sequence[NodeFinding]) -> Iterator[message.Doubt]:
+    """What could not be read of the cluster, and may have made a difference."""
+    if mode.lenient:
+        yield "namespace"
+    if any(finding.node.name == UNREAD_NAME and finding.verdict == "uncertain" for finding in nodes):
+        yield "node-pools"
 
 
 def _on_windows(node: Node) -> bool:

@@ -37,7 +37,7 @@ class Writing:
         self.server = server
         self.connection = connection
         self.results: Counter[str] = Counter()
-        self.writer = EventWriter(connection, self._count, hold_seconds=0.0)
+        self.writer = EventWriter(connection, self._count, hold_seconds=0.0, pause_seconds=0.0)
         self.writer.start()
 
     def _count(self, result: str) -> None:
@@ -206,13 +206,30 @@ async def test_an_event_is_held_until_the_answer_has_gone(server: ApiServer) -> 
     await connection.close()
 
 
+async def test_events_are_no_flood(server: ApiServer) -> None:
+    """Whoever may create pods decides how many there are."""
+    connection = await connection_to(server)
+    counted: list[str] = []
+    writer = EventWriter(connection, counted.append, hold_seconds=0.0, pause_seconds=3600.0)
+    writer.start()
+    for number in range(3):
+        writer.decided(warning(replace(POD, uid=f"p-{number}")))
+    await until(lambda: counted)
+    await asyncio.sleep(0.05)
+    assert counted == ["written"]
+    # the end of the process waits for no pause either
+    await writer.close()
+    assert counted == ["written"] * 3
+    await connection.close()
+
+
 async def test_what_waits_at_the_end_is_dropped_where_nobody_takes_it(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "_LAST_SECONDS", 0.05)
     connection = await connection_to(server)
     counted: list[str] = []
-    writer = EventWriter(connection, counted.append, hold_seconds=0.0)
+    writer = EventWriter(connection, counted.append, hold_seconds=0.0, pause_seconds=0.0)
     server.gate.clear()
     writer.start()
     for number in range(5):
@@ -223,7 +240,24 @@ async def test_what_waits_at_the_end_is_dropped_where_nobody_takes_it(
     await connection.close()
 
 
-@pytest.mark.parametrize("status", [403, 404, 422, 429, 500, 0])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(404, 'namespaces "team" not found'),
+        Fault(403, "unable to create new content in namespace team because it is being terminated"),
+    ],
+)
+async def test_a_namespace_that_is_gone_is_no_fault(
+    writing: Writing, server: ApiServer, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    caplog.set_level("INFO")
+    server.fail("create events", fault)
+    await writing.told(warning())
+    assert writing.results == {"gone": 1}
+    assert [record for record in caplog.records if record.name.startswith("webhook")] == []
+
+
+@pytest.mark.parametrize("status", [403, 422, 429, 500, 0])
 async def test_a_fault_is_counted_and_told_once(
     writing: Writing, server: ApiServer, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:

@@ -9,6 +9,7 @@ from tests.cluster.test_reflector import connection_to
 from tests.support.apiserver import ApiServer, Fault, api_server
 from webhook.cluster.pods import PodReader
 from webhook.core.errors import ClusterUnavailable, MalformedObject
+from webhook.core.kinds import FurtherKind, Kinds
 
 
 def pod(image: str = "reg.example/app:1") -> dict[str, Any]:
@@ -43,6 +44,19 @@ async def test_a_pod_is_read_anew_each_time(reader: PodReader, server: ApiServer
     assert found is not None
     assert found.images[0].image == "reg.example/app:2"
     assert server.requests == ["get pods team/web"] * 2
+
+
+async def test_a_pod_whose_owner_works_as_a_daemon_set_does(server: ApiServer) -> None:
+    further = FurtherKind("apps.kruise.io", "daemonsets", ("spec", "template"), every_node=True)
+    owner = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "DaemonSet", "name": "a", "uid": "u", "controller": True}
+    stored = pod()
+    stored["metadata"]["ownerReferences"] = [owner]
+    server.put("pods", stored)
+    connection = await connection_to(server)
+    found = await PodReader(connection, Kinds([further])).pod("team", "web")
+    assert found is not None
+    assert found.every_node
+    await connection.close()
 
 
 async def test_a_pod_that_is_not_there(reader: PodReader) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.messages import AMD, ARM_ONE, POD
 from tests.support.serving import RECORDED
@@ -62,7 +64,26 @@ def test_a_binding_without_any_name_of_a_pod():
     assert caught.value.path == "metadata.name"
 
 
-AGENT = replace(POD, owner=("apps/v1", "DaemonSet", "agent"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["metadata", "target", "name", "kind", "uid"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "target", "kind", "apiVersion"]), VALUES))
+def test_whatever_comes_is_a_binding_or_none_or_malformed(obj: dict[str, Any]):
+    try:
+        found = parse_binding(obj, "team", "web")
+    except MalformedObject:
+        return
+    assert found is None or (found.pod != "" and found.node != "" and found.namespace == "team")
+
+
+AGENT = replace(POD, owner=("apps/v1", "DaemonSet", "agent"), every_node=True)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,29 @@ def test_labels_that_no_node_has_make_no_groupings():
     assert len(index._groupings) == 1
 
 
+def without(*names: str) -> Admission:
+    return Admission(PodConstraints(**terms((requirement(HOST, "NotIn", *names),))))
+
+
+def test_groups_without_some_nodes_are_kept_too():
+    index = NodeIndex(NODES)
+    first, again = (index.candidates(without("n7", "n8")) for _ in range(2))
+    large = [group for group in first if len(group) > 1]
+    assert len(large) == 5  # the untainted ones of five platforms
+    assert large == [group for group in again if len(group) > 1]  # the very same, a group equals no other
+    for number in range(200):
+        index.candidates(without("n7", f"n{number}"))
+    assert len(index._partings) == 64
+    assert large != [group for group in index.candidates(without("n7", "n8")) if len(group) > 1]
+
+
+def test_groups_without_many_nodes_are_not_kept():
+    index = NodeIndex(NODES)
+    for number in range(10):
+        index.candidates(without(*(f"n{place}" for place in range(number, number + 100))))
+    assert len(index._partings) == 0
+
+
 @pytest.mark.parametrize(("key", "groups"), [("few", WIDE), ("many", 1)])
 def test_a_label_is_wide_from_many_values_on(key, groups):
     nodes = [Node(f"n{number}", None, labels={"few": str(number % WIDE), "many": str(number)}) for number in range(99)]

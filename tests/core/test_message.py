@@ -22,7 +22,7 @@ from webhook.core.message import (
 from webhook.core.outcome import Outcome, Why, runs
 from webhook.core.platform import Platform
 from webhook.core.scheduling import Node
-from webhook.core.text import WIDTH, clean, either, name_some
+from webhook.core.text import WIDTH, clean, either, more, name_some
 from webhook.core.wording import error_text
 from webhook.core.workload import ContainerRole, PodConstraints, Workload
 
@@ -54,6 +54,11 @@ def test_three_names_then_a_count(count, text):
     assert name_some([f"n{number}" for number in range(count)]) == text
 
 
+@pytest.mark.parametrize(("count", "text"), [(1, "1 more node"), (2, "2 more nodes"), (10, "10 more nodes")])
+def test_a_count_of_the_rest(count, text):
+    assert more(count, "node") == text
+
+
 # Laws: whatever users and registries write.
 
 HOSTILE = st.text(
@@ -75,6 +80,7 @@ IMAGES = st.builds(
     error=ERRORS,
     stale=st.booleans(),
     role=st.sampled_from(get_args(ContainerRole)),
+    on_crio=st.just("") | HOSTILE,
 )
 
 

@@ -11,6 +11,7 @@ from tests.support.messages import (
     POD,
     REFUSED,
     SELECTS_ARM,
+    SHORT,
     WRONG,
     demanding,
     image,
@@ -65,6 +66,15 @@ Deployment web cannot run on the only node it may be scheduled to.
 {ON_ARM_ONE}
 {TO_AMD}
   change the node affinity to kubernetes.io/arch: amd64.""",
+    ),
+    "a short name that is another image on CRI-O nodes": (
+        Facts(POD, "mismatch", (SHORT,), (ARM_ONE,)),
+        f"""\
+Pod web cannot run on the only node it may be scheduled to.
+- container "app": image web:1 (on CRI-O nodes quay.io/web:1) is for linux/amd64
+{ON_ARM_ONE}
+{TO_AMD}
+  add nodeSelector kubernetes.io/arch: amd64.""",
     ),
     "one that demands nothing": (
         Facts(POD, "mismatch", (AMD,), (ARM_ONE,)),

@@ -14,6 +14,7 @@ from tests.support.messages import (
     POD,
     REFUSED,
     SELECTS_ARM,
+    SHORT,
     WRONG,
     broken,
     demanding,
@@ -21,15 +22,27 @@ from tests.support.messages import (
     on,
     unsure,
 )
+from webhook.core.decision import NodeFinding
 from webhook.core.errors import ErrorCode
+from webhook.core.grouping import NodeGroup
 from webhook.core.message import (
     WARNING_LIMIT,
     WARNINGS_LIMIT,
     Facts,
     warnings,
 )
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Why, fails, runs, uncertain
+from webhook.core.platform import parse_platform
+from webhook.core.scheduling import Node
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, end_of, mend_of
+
+
+def of_pool(name: str, *may_be: str) -> NodeFinding:
+    """A node to come, of a platform that is not known."""
+    node = Node(name, None, may_be=tuple(map(parse_platform, may_be)))
+    return NodeFinding(NodeGroup.of((node,)), (uncertain("node-platform-unknown"),))
+
 
 WARNINGS = {
     "partial": (
@@ -64,6 +77,14 @@ WARNINGS = {
             'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on arm-1 (linux/arm64) '
             "and 2 more nodes: the pull would be refused: no match for platform in manifest; "
             "build the image for linux/arm64, linux/s390x too"
+        ),
+    ),
+    "a short name that is another image on CRI-O nodes": (
+        Facts(POD, "mismatch", (SHORT,), (ARM_ONE,)),
+        (
+            'podgate: Pod web: container "app": web:1 (on CRI-O nodes quay.io/web:1) (linux/amd64) fails on arm-1 '
+            "(linux/arm64): the pull would be refused: no match for platform in manifest; build the image for "
+            "linux/arm64 too"
         ),
     ),
     "a stand-in": (
@@ -118,6 +139,20 @@ WARNINGS = {
             "not say which platform it is; give the node the labels kubernetes.io/os and kubernetes.io/arch"
         ),
     ),
+    "a NodePool that leaves its platform open": (
+        Facts(POD, "undetermined", (PLAIN,), (of_pool("nodepool general", "linux/amd64"),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on nodepool general (platform unknown): '
+            "the NodePool leaves the platform to its provider; name kubernetes.io/arch in the NodePool's requirements"
+        ),
+    ),
+    "NodePools that could not be read": (
+        Facts(POD, "undetermined", (PLAIN,), (of_pool(UNREAD_NAME),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on NodePools that could not be read '
+            "(platform unknown): it is not known what they may give"
+        ),
+    ),
     "not-pulled": (
         Facts(POD, "undetermined", (PLAIN,), (unsure("not-pulled"),)),
         f"{OPEN}imagePullPolicy Never: the node runs what it has; see that the node's own image is for its platform",
@@ -169,6 +204,38 @@ WARNINGS = {
         Facts(POD, "undetermined", (broken("bad-credentials"),), (unsure("image-unresolved"),)),
         f"{OPEN}secret team/pull: not JSON; mend the pull secret",
     ),
+    "a ServiceAccount that is malformed": (
+        Facts(
+            POD,
+            "undetermined",
+            (image("reg.example/web:1", error=("bad-credentials", "serviceaccount team/app: must be a list")),),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}serviceaccount team/app: must be a list; mend the ServiceAccount",
+    ),
+    "credentials of podgate's own": (
+        Facts(
+            POD,
+            "undetermined",
+            (image("reg.example/web:1", error=("bad-credentials", "registries.credentials[0]: not JSON")),),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}registries.credentials[0]: not JSON; mend the credentials",
+    ),
+    "a missing permission": (
+        Facts(
+            POD,
+            "undetermined",
+            (
+                replace(
+                    image("reg.example/web:1", error=("bad-credentials", "secret team/pull: no permission")),
+                    missing_right="get secrets",
+                ),
+            ),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}secret team/pull: no permission; allow podgate to get secrets (in its ClusterRole)",
+    ),
 }
 
 
@@ -218,6 +285,17 @@ def test_every_fault_and_every_why_has_words():
             )
 
 
+def test_what_could_not_be_read_of_the_cluster_has_a_warning():
+    facts = Facts(POD, "mismatch", (AMD,), (ARM_ONE,), doubts=("namespace", "node-pools"))
+    assert warnings(facts)[1:] == (
+        (
+            "podgate: Pod web: the labels of the namespace team could not be read: judged without its mode, and not "
+            "denied"
+        ),
+        "podgate: Pod web: the NodePools could not be read: which nodes they may give is not known",
+    )
+
+
 def test_each_image_in_trouble_and_each_doubt_has_a_warning_of_its_own():
     bad = image("reg.example/bad:1", "linux/amd64", container="bad", role="init", stale=True)
     good = image("reg.example/good:1", "linux/arm64", "linux/amd64")
@@ -261,7 +339,7 @@ def test_undetermined_tells_of_failures_beside_what_is_uncertain():
     facts = Facts(POD, "undetermined", (AMD,), (ARM_ONE, on("odd", None, uncertain("node-platform-unknown"))))
     assert warnings(facts)[0].startswith(
         'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on arm-1 (linux/arm64) '
-        "and 1 more nodes: "
+        "and 1 more node: "
     )
 
 

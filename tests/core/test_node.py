@@ -58,6 +58,8 @@ def test_node_platform(node_info, labels, platform):
         ("", " linux/s390x , linux/x86_64", ["linux/s390x", "linux/amd64"]),
         ("linux-amd64_linux-arm-v7", "", ["linux/amd64", "linux/arm/v7"]),
         ("linux/amd64,linux/s390x", "", ["linux/amd64", "linux/s390x"]),  # in settings, where no API server looks
+        ("linux-x86_64_linux-arm64-v8", "", ["linux/amd64", "linux/arm64/v8"]),
+        ("linux-arm64_linux-X86-64", "linux-x86_64", ["linux/amd64", "linux/arm64"]),
         ("linux-riscv64", "linux/amd64,linux/riscv64", ["linux/amd64", "linux/riscv64"]),
         ("true", "yes,/,linux/amd64/v2/v3,,linux/ppc64le", ["linux/ppc64le"]),
         ("", ",".join(f"linux/a{number}" for number in range(1000)), [f"linux/a{number}" for number in range(16)]),

@@ -1,15 +1,18 @@
 """Events as values: what they are about, and what they say."""
 
+import re
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.messages import ADD_AMD64, AMD, ARM_ONE, POD, image, on, unsure
+from webhook.core.decision import Reason
 from webhook.core.message import Facts
-from webhook.core.notice import TEXT_BYTES, Regarding, cut, event_text, joined, regarding
+from webhook.core.notice import REASONS, TEXT_BYTES, Regarding, cut, event_text, joined, regarding
 from webhook.core.outcome import fails, runs
 
 OWNED = replace(POD, uid="p-1", owner=("apps/v1", "ReplicaSet", "web-5d9"), owner_uid="r-1")
@@ -103,3 +106,10 @@ def test_text_of_several_bytes_a_character_is_cut_between_characters(lines: list
 def test_a_text_is_cut_to_1024_bytes(text: str, length: int):
     assert len(cut(text).encode()) == pytest.approx(length, abs=1)
     assert cut(text).endswith("..." if len(text.encode()) > TEXT_BYTES else text[-1])
+
+
+def test_every_row_that_can_be_warned_of_has_its_reason_and_the_documentation_has_all():
+    assert set(REASONS) == set(get_args(Reason)) - {"match", "skipped"}
+    text = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text()
+    documented = re.findall(r"^\| `([A-Z]\w+)` \| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert documented == [(reason, row) for row, reason in REASONS.items()]

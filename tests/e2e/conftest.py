@@ -170,16 +170,16 @@ def podgate(
 ) -> Iterator[Podgate]:
     """podgate, installed from manifests/ and called by the API server; mode deny, registries on loopback allowed.
 
-    It has the login of `private_registry`, and lends it to the namespaces lent-*. What is remembered of tags and
-    failures is forgotten quickly. It stays installed for whatever runs after. Nodes are each module's own to add and to
-    remove (`mixed` gives some).
+    It has the login of `private_registry`, and lends it to the namespaces lent-*. It logs all that it can. What is
+    remembered of tags and failures is forgotten quickly. It stays installed for whatever runs after. Nodes are each
+    module's own to add and to remove (`mixed` gives some).
     """
     install(cluster)
     folder = tmp_path_factory.mktemp("podgate")
     own = folder / "own.json"
     own.write_text(private_registry.docker_config())
     lent = {"dockerConfigFile": str(own), "namespaces": ["lent-*"]}
-    podgate = Podgate(cluster, folder, podgate_settings(hosts, lent))
+    podgate = Podgate(cluster, folder, podgate_settings(hosts, lent, log={"level": "debug"}))
     watch(lambda: podgate.processes)
     podgate.start()
     try:

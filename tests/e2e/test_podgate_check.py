@@ -18,6 +18,7 @@ from webhook.demo.images import CONFIG_TYPE, MANIFEST_TYPE, Repository, sample_r
 DEMO_NODES = ROOT / "webhook" / "demo" / "nodes.yaml"
 SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
 COMMENTED = {"# Denied:": "deny", "# Warned of:": "warn", "# Admitted:": "allow"}
+DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 ARM = {"nodeSelector": {"kubernetes.io/arch": "arm64"}}
 
 
@@ -95,6 +96,8 @@ def scenarios(registry: Registry, private: Registry) -> list[Any]:
         "invalid": ("Not/Valid", {}),
         "private": (private_image, ARM),
         "private-secret": (private_image, {**ARM, **named}),
+        "private-missing": (private_image, {**ARM, "imagePullSecrets": [{"name": "none"}, {"name": "pull"}]}),
+        "private-malformed": (private_image, {**ARM, "imagePullSecrets": [{"name": "pull"}, {"name": "malformed"}]}),
         "private-account": (private_image, {**ARM, "serviceAccountName": "puller"}),
         "by-name": (amd, {"nodeName": "arm-1"}),
         "nowhere": (both, {"nodeSelector": {"pool": "none"}}),
@@ -130,6 +133,8 @@ def test_check_says_what_admission_says(
         words = ("create", "secret", "docker-registry", "pull", "-n", namespace)
         server, user = f"--docker-server={private_registry.host}", f"--docker-username={login.username}"
         cluster.must(*words, server, user, f"--docker-password={login.password}")
+        malformed = ("create", "secret", "generic", "malformed", "-n", namespace, f"--type={DOCKER_CONFIG}")
+        cluster.must(*malformed, '--from-literal=.dockerconfigjson={"auths": []}')
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "puller"}}
         cluster.must("create", "-n", namespace, "-f", "-", stdin={**account, "imagePullSecrets": [{"name": "pull"}]})
         seen = admitted(cluster, namespace, objects)

@@ -46,13 +46,15 @@ OPTIONAL = [right for right in RIGHTS if right.resource == "nodepools"]
 """What is none where it may not be read, and where, as here, the API is not served (tests/cluster shows the rest)."""
 FOLLOWED = [right for right in RIGHTS if right.verb in ("list", "watch") and right not in OPTIONAL]
 READ = ("secrets", "serviceaccounts", "runtimeclasses")
+WRITTEN = Right("", "events", "create")
 
 
 def test_every_right_has_its_test():
     assert {right.resource for right in FOLLOWED} == {"nodes", "namespaces"}
     assert {right.verb for right in OPTIONAL} == {"list", "watch"}
     rest = {right for right in RIGHTS if right not in FOLLOWED and right not in OPTIONAL}
-    assert {(right.resource, right.verb) for right in rest} == {(resource, "get") for resource in READ}
+    assert {(right.resource, right.verb) for right in rest - {WRITTEN}} == {(resource, "get") for resource in READ}
+    assert WRITTEN in rest
 
 
 @pytest.fixture
@@ -161,6 +163,31 @@ def test_what_may_not_be_read_is_missed(
         assert missed.decision == "warn"
         for words in (f"RuntimeClass {arm_class}",) if unknown_class else ("podgate lacks", f"get {resource}"):
             assert words in missed.text
+
+
+def test_what_may_not_be_written_is_missed(cluster: Cluster, podgate: Podgate, role, private_image: str):
+    """Where Events may not be written, the warning is the same, and the log says what is missing."""
+
+    def told() -> list[Any]:
+        return [line for line in podgate.log_lines() if "Events cannot be written" in line["message"]]
+
+    def written() -> list[Any]:
+        selector = "involvedObject.kind=Pod,reason=PlatformUndetermined"
+        return list(cluster.get("events", "-n", namespace, "--field-selector", selector)["items"])
+
+    assert told() == []
+    with cluster.namespace("mute") as namespace:
+        # An image that nobody may see without a login is undetermined.
+        assert create(cluster, namespace, pod("dry", private_image)).decision == "warn"
+        take(cluster, WRITTEN)
+        assert verdict(cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=pod("first", private_image))).text
+        wait_until("a word about it in the log", told, 20, podgate.processes)
+        assert "forbidden" in told()[0]["message"]
+        assert written() == []
+        cluster.must("apply", "-f", MANIFESTS / "rbac.yaml")
+        wait_for_right(cluster, WRITTEN, allowed=True)
+        assert verdict(cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=pod("second", private_image))).text
+        wait_until("an Event", written, 20, podgate.processes)
 
 
 @pytest.mark.parametrize("right", FOLLOWED, ids=lambda right: f"{right.verb} {right.resource}")

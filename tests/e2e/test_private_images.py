@@ -55,6 +55,13 @@ def secret(cluster: Cluster, namespace: str, content: Any, form: tuple[str, str]
     cluster.must("apply", "-n", namespace, "-f", "-", stdin=stored)
 
 
+def said_somewhere(cluster: Cluster, podgate: Podgate, secret: str) -> bool:
+    """Whether podgate's log, its metrics or the API server's audit log hold a secret, as it is or in base64."""
+    texts = (json.dumps(podgate.log_lines()), podgate.metrics(), cluster.control_plane.audit_log.read_text())
+    forms = (secret, base64.b64encode(secret.encode()).decode())
+    return any(form in text for form in forms for text in texts)
+
+
 def login_of(registry: Registry, login: Login = LOGIN) -> dict[str, Any]:
     """The content of a .dockercfg, and of the `auths` of a .dockerconfigjson."""
     return {registry.host: {"username": login.username, "password": login.password}}
@@ -81,20 +88,16 @@ def test_a_malformed_pull_secret_is_named_and_its_content_is_not(
     secret(cluster, namespace, {"auths": login_of(private_registry)}, name="good")
     asked = len(private_registry.requests())
     # The kubelet stops at it, whatever stands beside it.
-    for names in (["bad"], ["good", "bad"]):
+    for kind, names in (("Pod", ["bad"]), ("Deployment", ["good", "bad"])):
         wanted = {"imagePullSecrets": [{"name": name} for name in names]}
-        for kind in ("Pod", "Deployment"):
-            decision, text = create(cluster, namespace, workload(kind, "web", image, **ARM, **wanted))
-            assert decision == "warn"
-            for words in (f"secret {namespace}/bad", form[1], "mend the pull secret"):
-                assert words in text
-            assert MARK not in text
+        decision, text = create(cluster, namespace, workload(kind, "web", image, **ARM, **wanted))
+        assert decision == "warn"
+        for words in (f"secret {namespace}/bad", form[1], "mend the pull secret"):
+            assert words in text
+        assert MARK not in text
     assert annotations(cluster, namespace, "web") == ("warn", "undetermined")
     assert len(private_registry.requests()) == asked
-    written = (json.dumps(podgate.log_lines()), podgate.metrics(), cluster.control_plane.audit_log.read_text())
-    for text in written:
-        assert MARK not in text
-        assert base64.b64encode(MARK.encode()).decode() not in text
+    assert not said_somewhere(cluster, podgate, MARK)
     # Without it the other one counts.
     wanted = {"imagePullSecrets": [{"name": "good"}]}
     assert create(cluster, namespace, pod("web", image, **ARM, **wanted)).decision == "deny"
@@ -109,6 +112,24 @@ def test_a_missing_pull_secret_is_passed_over(cluster: Cluster, namespace: str, 
         assert "credentials" in text
         both = {"imagePullSecrets": [{"name": "none"}, {"name": "pull"}]}
         assert create(cluster, namespace, workload(kind, "web", image, **ARM, **both)).decision == "deny"
+
+
+def test_a_password_that_is_used_or_refused_is_written_down_nowhere(
+    cluster: Cluster, podgate: Podgate, namespace: str, private_registry: Registry
+):
+    refused = Login(LOGIN.username, f"refused-{namespace}", "")
+    for number, login in enumerate((refused, LOGIN)):
+        # An image of its own each, so that the registry has to be asked.
+        repository = f"shop/written-{number}"
+        private_registry.push(repository, images.single("linux/amd64"), "1")
+        secret(cluster, namespace, {"auths": login_of(private_registry, login)}, name=f"pull-{number}")
+        wanted = {"imagePullSecrets": [{"name": f"pull-{number}"}]}
+        create(cluster, namespace, pod("web", f"{private_registry.host}/{repository}:1", **ARM, **wanted))
+        # The image's name is there, so the look would find more.
+        assert said_somewhere(cluster, podgate, repository)
+        for text in (login.password, f"{login.username}:{login.password}"):
+            assert not said_somewhere(cluster, podgate, text)
+    assert [line["decision"] for line in podgate.decided(namespace)] == ["warn", "deny"]
 
 
 def test_what_a_pod_names_stands_in_place_of_what_its_account_has(
@@ -130,18 +151,19 @@ def test_podgate_s_own_login_is_lent_to_some_namespaces_and_the_others_learn_not
 ):
     missing = f"{private_registry.host}/shop/none:1.0"
     with cluster.namespace("lent") as lent, cluster.namespace("outside") as outside:
-        for turn in ("before", "after"):
-            for kind in ("Pod", "Deployment"):
-                told = [create(cluster, outside, workload(kind, "web", one, **ARM)) for one in (image, missing)]
-                assert [one.decision for one in told] == ["warn", "warn"]
-                # What is there and what is not are told alike.
-                assert told[0].text.replace("private:1.0", "none:1.0") == told[1].text
-                assert "linux/amd64" not in told[0].text
-                if turn == "before":
-                    decision, text = create(cluster, lent, workload(kind, "web", image, **ARM))
-                    assert decision == "deny"
-                    assert f"image {image} is for linux/amd64" in text
-                    assert "not found" in create(cluster, lent, workload(kind, "web", missing, **ARM)).text
+        # Before anybody has seen it, and after.
+        for turn, kind in (("before", "Pod"), ("after", "Deployment")):
+            told = [create(cluster, outside, workload(kind, "web", one, **ARM)) for one in (image, missing)]
+            assert [one.decision for one in told] == ["warn", "warn"]
+            # What is there and what is not are told alike.
+            assert told[0].text.replace("private:1.0", "none:1.0") == told[1].text
+            assert "linux/amd64" not in told[0].text
+            if turn == "before":
+                decision, text = create(cluster, lent, workload(kind, "web", image, **ARM))
+                assert decision == "deny"
+                assert f"image {image} is for linux/amd64" in text
+                assert "not found" in create(cluster, lent, workload(kind, "web", missing, **ARM)).text
+        assert create(cluster, lent, workload("Deployment", "web", image, **ARM)).decision == "deny"
         # Credentials of the pod's own that are refused do not stand in the way.
         secret(cluster, lent, {"auths": login_of(private_registry, Login(LOGIN.username, "wrong", ""))})
         assert create(cluster, lent, pod("web", image, **ARM, **PULL)).decision == "deny"

@@ -7,7 +7,7 @@ PODGATE_E2E_SEED draws other pods.
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from random import Random
 from typing import Any, NamedTuple
@@ -30,9 +30,8 @@ SEED = int(os.environ.get("PODGATE_E2E_SEED", "37"))
 PODS = 340
 FEWEST = 50
 """Pods bound, and pods left, below which nothing would be shown."""
-SPREAD = 8
-"""Demands that are asked of the scheduler with a pod for every node."""
-DAEMON_SETS = 12
+SPREAD = 12
+"""Demands for which every node is tried."""
 NOWHERE = "Not/Valid"
 """An image that runs on no node, so that podgate says on how many it does not."""
 SETTLED_SECONDS = 30.0
@@ -145,17 +144,35 @@ def settled(
         time.sleep(0.2)
 
 
-def disagreements(pods: list[Json], expected: Candidates, found: Mapping[str, Outcome]) -> list[str]:
-    """Where the scheduler and podgate differ, in both directions, with the pod and the node."""
-    wrong = []
+def disagreements(
+    pods: list[Json], expected: Candidates, free: Candidates, found: Mapping[str, Outcome]
+) -> Iterator[str]:
+    """Where the scheduler and podgate differ, in both directions, with the pod and the node, a line each.
+
+    free: of the candidates those that take pods now.
+    """
     for one in pods:
         name = one["metadata"]["name"]
         node, message = found[name]
         if node and node not in expected[name]:
-            wrong.append(f"bound to {node}, which is none of {sorted(expected[name])}: {one['spec']}")
-        elif not node and expected[name]:
-            wrong.append(f"left ({message}), though {sorted(expected[name])} should take it: {one['spec']}")
-    return wrong
+            yield f"{name} is bound to {node}, which is none of {sorted(expected[name])}: {one['spec']}"
+        elif not node and free[name]:
+            yield f"{name} is left ({message}), though {sorted(free[name])} should take it: {one['spec']}"
+
+
+def differences(
+    objects: Iterable[tuple[str, Json]], expected: Mapping[str, list[str]], taken: Mapping[str, list[str]]
+) -> Iterator[str]:
+    """Where other nodes were taken than all candidates, a line each."""
+    for name, spec in objects:
+        if taken[name] != expected[name]:
+            yield f"{name} took {taken[name]}, and its candidates are {expected[name]}: {spec}"
+
+
+def agreed(lines: Iterable[str]) -> None:
+    """Fails with the disagreements, if there are any, in full."""
+    wrong = list(lines)
+    assert not wrong, "\n".join(["podgate and the scheduler disagree:", *wrong])
 
 
 def left_for_another_reason(found: Mapping[str, Outcome]) -> list[str]:
@@ -185,10 +202,10 @@ def test_the_scheduler_binds_to_candidates_and_leaves_what_has_none(
         return lambda found: all(one is not None and (one.node or not wanted[name]) for name, one in found.items())
 
     first = settled(cluster, space, all_placed(now))
+    agreed(disagreements(pods, expected, now, first))
     assert left_for_another_reason(first) == []
     waiting = [name for name, nodes in expected.items() if nodes and not first[name].node]
     assert waiting, "no pod waits for the nodes that take nothing: the generator does not try them"
-    assert {name for name in waiting if now[name]} == set()
     let_in(cluster, passing=True)
     last = settled(cluster, space, all_placed(expected))
     bound = sum(1 for node, _ in last.values() if node)
@@ -196,7 +213,7 @@ def test_the_scheduler_binds_to_candidates_and_leaves_what_has_none(
         say_on_stderr(f"the scheduler as a witness, seed {SEED}: {len(pods)} pods over {len(NODES)} nodes:"
                       f" {bound} bound, {len(waiting)} of them only when cordon and pressure had gone,"
                       f" {len(pods) - bound} left; {len(set(expected.values()))} sets of candidates")  # fmt: skip
-    assert disagreements(pods, expected, last) == []
+    agreed(disagreements(pods, expected, expected, last))
     assert left_for_another_reason(last) == []
     assert min(bound, len(pods) - bound) >= FEWEST
     assert {outcome.node for outcome in last.values()} - {""} == set(NODES)
@@ -208,44 +225,49 @@ def test_pods_that_keep_apart_fill_all_candidates_and_no_other_node(
     let_in(cluster, passing=True)
     pods = generated()
     found = candidates(cluster, podgate, pods)
-    kinds: dict[frozenset[str], Json] = {}
-    for one in pods:  # of each set of candidates one pod, and no set of a single node, which shows nothing new
-        if len(found[one["metadata"]["name"]]) > 1:
-            kinds.setdefault(found[one["metadata"]["name"]], one)
-    chosen = Random(SEED).sample(sorted(kinds.items(), key=str), SPREAD)
-    copies = [apart(one, number, copy) for number, (_, one) in enumerate(chosen) for copy in range(len(NODES))]
+    chosen = varied(pods, found)
+    expected = {one["metadata"]["name"]: sorted(found[one["metadata"]["name"]]) for one in chosen}
+    copies = [apart(one, number, copy) for number, one in enumerate(chosen) for copy in range(len(NODES))]
     cluster.must("create", "-n", space, "-f", "-", stdin=items(copies))
-
-    def taken(outcomes: Mapping[str, Outcome | None]) -> dict[int, list[str]]:
-        """The nodes of the pods of each demand."""
-        nodes: dict[int, list[str]] = {number: [] for number in range(SPREAD)}
-        for name, outcome in outcomes.items():
-            if outcome is not None and outcome.node:
-                nodes[int(name.split("-")[1])].append(outcome.node)
-        return {number: sorted(names) for number, names in nodes.items()}
-
-    expected = {number: sorted(nodes) for number, (nodes, _) in enumerate(chosen)}
-    last = settled(cluster, space, lambda outcomes: taken(outcomes) == expected, "apart")
+    last = settled(cluster, space, lambda outcomes: taken(outcomes, expected) == expected, "apart")
     with aloud():
         say_on_stderr(f"{SPREAD} demands, each with a pod for each of {len(NODES)} nodes:"
                       f" {sorted(map(len, expected.values()))} candidates, each taken by one")  # fmt: skip
-    assert taken(last) == expected, [one["spec"] for _, one in chosen]
+    agreed(differences(((one["metadata"]["name"], one["spec"]) for one in chosen), expected, taken(last, expected)))
+
+
+def varied(pods: list[Json], found: Candidates) -> list[Json]:
+    """Some of the pods, no two with the same candidates, and none with less than two of them."""
+    kinds: dict[frozenset[str], Json] = {}
+    for one in pods:
+        if len(found[one["metadata"]["name"]]) > 1:
+            kinds.setdefault(found[one["metadata"]["name"]], one)
+    return Random(SEED).sample(sorted(kinds.values(), key=str), SPREAD)
+
+
+def taken(outcomes: Mapping[str, Outcome | None], names: Iterable[str]) -> dict[str, list[str]]:
+    """The nodes of the pods that have a name followed by one part more, in order."""
+    nodes: dict[str, list[str]] = {name: [] for name in names}
+    for name, outcome in outcomes.items():
+        if outcome is not None and outcome.node:
+            nodes[name.rpartition("-")[0]].append(outcome.node)
+    return {name: sorted(found) for name, found in nodes.items()}
 
 
 def apart(like: Json, number: int, copy: int) -> Json:
     """A pod that a node takes only one of: it wants a port of the node."""
     ports = [{"containerPort": 80, "hostPort": 30000 + number}]
     container = {**like["spec"]["containers"][0], "ports": ports}
-    labels = {"apart": str(number)}
-    name = f"apart-{number}-{copy}"
-    return {**like, "metadata": {"name": name, "labels": labels}, "spec": {**like["spec"], "containers": [container]}}
+    metadata = {"name": f"{like['metadata']['name']}-{copy}", "labels": {"apart": "yes"}}
+    return {**like, "metadata": metadata, "spec": {**like["spec"], "containers": [container]}}
 
 
 def test_daemon_sets_get_a_pod_on_every_candidate_and_on_no_other_node(
     cluster: Cluster, podgate: Podgate, space: str, aloud: Aloud
 ):
-    random = Random(SEED)
-    sets = [workload("DaemonSet", f"d-{number:02}", NOWHERE, **demands(random)) for number in range(DAEMON_SETS)]
+    pods = generated()
+    specs = [one["spec"] for one in varied(pods, candidates(cluster, podgate, pods))]
+    sets = [workload("DaemonSet", f"d-{number:02}", NOWHERE, **spec) for number, spec in enumerate(specs)]
     # Its controller looks at the template, and only its pods get what the RuntimeClass adds.
     sets.append(workload("DaemonSet", f"d-{RUNTIME_CLASS}", NOWHERE, runtimeClassName=RUNTIME_CLASS))
     expected = {name: sorted(nodes) for name, nodes in candidates(cluster, podgate, sets).items()}
@@ -260,14 +282,8 @@ def test_daemon_sets_get_a_pod_on_every_candidate_and_on_no_other_node(
 
     wait_until("the controller to have made all pods", complete, SETTLED_SECONDS)
 
-    def taken(outcomes: Mapping[str, Outcome | None]) -> dict[str, list[str]]:
-        nodes: dict[str, list[str]] = {name: [] for name in expected}
-        for name, outcome in outcomes.items():
-            if outcome is not None and outcome.node:
-                nodes[name.rpartition("-")[0]].append(outcome.node)
-        return {name: sorted(found) for name, found in nodes.items()}
-
-    last = settled(cluster, space, lambda outcomes: taken(outcomes) == expected, "app")
+    last = settled(cluster, space, lambda outcomes: taken(outcomes, expected) == expected, "app")
     with aloud():
         say_on_stderr(f"{len(sets)} DaemonSets: {sorted(map(len, expected.values()))} candidates, a pod on each")
-    assert taken(last) == expected, [one["spec"]["template"]["spec"] for one in sets]
+    named = ((one["metadata"]["name"], one["spec"]["template"]["spec"]) for one in sets)
+    agreed(differences(named, expected, taken(last, expected)))

@@ -17,14 +17,13 @@ from webhook.observability.metrics import HOSTS_LIMIT, SHAPES_LIMIT, Metrics
 from webhook.ports import Observation
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
-POD = parse_workload(
-    {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web"},
-        "spec": {"containers": [{"name": "app", "image": "reg.example/app:1"}]},
-    }
-)
+OBJECT = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "app", "image": "reg.example/app:1"}]},
+}
+POD = parse_workload(OBJECT)
 assert POD is not None
 
 Decision = Literal["allow", "warn", "deny"]
@@ -37,8 +36,9 @@ def observation(decision: Decision = "deny", *why: str) -> Observation:
 
 def of_daemon_set(decision: Decision) -> Observation:
     """A decision about a pod that a DaemonSet has made."""
-    assert POD is not None
-    owned = replace(POD, owner=("apps/v1", "DaemonSet", "agent"))
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": True}
+    owned = parse_workload({**OBJECT, "metadata": {"name": "web", "ownerReferences": [owner]}})
+    assert owned is not None
     return Observation(Judgement(owned, decision, "mismatch", "deny"), "u-2", False, 0.02)
 
 
@@ -77,7 +77,8 @@ def test_a_binding_is_counted_as_one():
 
 def test_pods_of_daemon_sets_are_counted_where_they_are_warned_of():
     metrics = Metrics()
-    for made in (of_daemon_set("warn"), of_daemon_set("warn"), of_daemon_set("allow"), observation("warn")):
+    bound = replace(of_daemon_set("warn"), binding=True)  # it was counted when it was made
+    for made in (of_daemon_set("warn"), of_daemon_set("warn"), of_daemon_set("allow"), observation("warn"), bound):
         metrics.decided(made)
     assert value(metrics, "podgate_daemon_set_pods_warned_total", reason="mismatch") == 2
 

@@ -22,19 +22,26 @@ class Disagreement:
     fields: dict[str, tuple[Any, Any]]
 
     def is_like(self, other: "Disagreement") -> bool:
-        """Whether a smaller input still shows the same thing: the same fields, and of a failure the same exception.
+        """Whether another input shows the same thing: in a field of this one, the same kinds of answers differ.
 
-        Else an input that has merely become malformed would pass for a smaller one of the same kind.
+        Else an input that has merely become malformed, or another disagreement, would pass for a smaller one.
         """
-        if ("failed" in self.fields) != ("failed" in other.fields):
-            return False
-        if "failed" in self.fields:
-            return _exception(self) == _exception(other)
-        return bool(self.fields.keys() & other.fields.keys())
+        common = self.fields.keys() & other.fields.keys()
+        return any(_kinds(self.fields[field]) == _kinds(other.fields[field]) for field in common)
 
 
-def _exception(one: Disagreement) -> str:
-    return str(one.ours.get("failed")).partition(":")[0]
+def _kinds(sides: tuple[Any, Any]) -> tuple[object, object]:
+    original, ours = map(_kind, sides)
+    return original, ours
+
+
+def _kind(value: Any) -> object:
+    """An error, whichever; a failure by its exception, true and false as they are; of all else what it is."""
+    if isinstance(value, dict) and "error" in value:
+        return "error"
+    if isinstance(value, str):
+        return value.partition(":")[0] if ": " in value else str
+    return value if value is None or isinstance(value, bool) else type(value)
 
 
 class Pair:

@@ -14,6 +14,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -80,6 +81,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if shutil.which("go") is None:
         print("skipped: no Go. The originals are Go programs; install Go (https://go.dev/dl/) to be able to ask them.")
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interruption: nothing is left in memory
     cache = cache_folder(os.environ)
     progress = Progress(cache / "fuzz", fresh=options.fresh)
     try:

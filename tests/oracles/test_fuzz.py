@@ -88,6 +88,15 @@ def test_a_reduction_keeps_to_the_same_disagreement(tmp_path, capsys):
     assert len(found["node"]) == 1
 
 
+def test_a_reduction_does_not_end_with_another_disagreement(tmp_path, capsys):
+    """The program that stands for podgate is wrong in two ways; the one that was found is the one that is shown."""
+    right = '{"crio": {"error": "no_match"} if not given["node"] else {"digest": "x"}}'
+    wrong = '{"crio": {"digest": "y"} if "arm" in str(given) else {"error": "json"}}'
+    with pair("select", program(right), program(wrong)) as both:
+        assert not fuzz(Run("select", 1, 1), both, Progress(tmp_path))
+    assert 'the original has {"digest": "x"}' in capsys.readouterr().out
+
+
 def test_documents_inside_strings_are_reduced_too(tmp_path, capsys):
     right = '{"crio": {"digest": "x"}}'
     wrong = '{"crio": {"digest": "x" if "riscv64" not in str(given["blobs"]) else "y"}}'

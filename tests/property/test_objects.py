@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import MalformedObject
-from webhook.core.kinds import JUDGED
+from webhook.core.kinds import JUDGED, FurtherKind, Kinds
+from webhook.core.nodepools import NodePool, parse_node_pool
 from webhook.core.scheduling import Node, RuntimeClass, parse_node, parse_runtime_class
 from webhook.core.workload import Workload, parse_workload, what_matters
 
@@ -27,12 +28,21 @@ keys = st.sampled_from(NAMES) | st.text(max_size=3) | st.integers()
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=20
 )
-kinds = st.sampled_from([(f"{group}/v1" if group else "v1", kind) for group, kind in JUDGED])
+FURTHER = Kinds([FurtherKind("example.io", "things", ("spec", "template"))])
+kinds = st.sampled_from(
+    [(f"{group}/v1" if group else "v1", kind) for group, kind in [*JUDGED, ("example.io", "Thing")]]
+)
+
+
+def read_further(obj: Any) -> Workload | None:
+    """With a kind of the settings."""
+    return parse_workload(obj, FURTHER)
 
 
 def check(obj: Any) -> None:
     """Every reader: a value of its type, or MalformedObject whose text begins with the path."""
-    for read, kind in ((parse_workload, Workload), (parse_node, Node), (parse_runtime_class, RuntimeClass)):
+    readers: tuple[tuple[Any, type], ...] = ((parse_workload, Workload), (read_further, Workload), (parse_node, Node))
+    for read, kind in (*readers, (parse_runtime_class, RuntimeClass), (parse_node_pool, NodePool)):
         refusal = None
         try:
             found = read(obj)

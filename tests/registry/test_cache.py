@@ -122,7 +122,7 @@ def test_the_real_size_is_counted(make: Callable[[int], object], of: str):
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for number in range(300):
+    for number in range(120):
         value = make(number)
         read(value)
         part.put(KEY._replace(viewer=f"{number:064x}", repository=f"team/app{number}", name=f"v{number}"), value, 60.0)

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.test_reflector import connection_to
 from tests.service.conftest import World, brief, codes, node, outcomes, pod, pull_secret, templated
 from tests.support import images
+from tests.support.apiserver import api_server
+from tests.support.apiserver import node as live_node
 from tests.support.images import Content
 from tests.support.registry import Auth, Fault, Registry
 from webhook.cluster.files import FileCluster
+from webhook.cluster.live import LiveCluster
 from webhook.core.errors import BadCredentials, ClusterUnavailable
 from webhook.core.keyring import PullSecret
 from webhook.core.manifest import Document
@@ -294,3 +298,24 @@ async def test_no_secret_is_read_where_no_registry_is_asked(world: World) -> Non
     never["spec"]["containers"][0]["imagePullPolicy"] = "Never"
     judgement = await world.judge(never)
     assert (outcomes(judgement), codes(judgement)) == ({"n": ["uncertain not-pulled"]}, [None])
+
+
+@pytest.mark.parametrize("plural", ["secrets", "serviceaccounts"])
+async def test_what_podgate_may_not_read_is_named_and_so_is_what_mends_it(world: World, plural: str) -> None:
+    """A live cluster that forbids it: the advice is for whoever installed podgate, and the pull secret is well."""
+    world.registry.push("app", images.multi("linux/amd64"), "1")
+    async with api_server() as server:
+        server.put("nodes", live_node("n"))
+        server.put("namespaces", {"metadata": {"name": "team"}})
+        server.put("serviceaccounts", {"metadata": {"namespace": "team", "name": "default"}, "imagePullSecrets": []})
+        server.forbidden.add(f"get {plural}")
+        world.cluster = live = LiveCluster(await connection_to(server))
+        await live.start(watch=False)
+        needs: dict[str, Any] = {"imagePullSecrets": [{"name": "pull"}]} if plural == "secrets" else {}
+        judgement = await world.judge(templated("Deployment", "reg.example/app:1", **needs))
+        await live.close()
+    assert codes(judgement) == ["bad-credentials"]
+    (warning,) = judgement.messages
+    assert f"podgate lacks the permission to get {plural} in the namespace team" in warning
+    assert warning.endswith(f"; allow podgate to get {plural} (in its ClusterRole)")
+    assert world.registry.log == []

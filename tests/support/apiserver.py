@@ -57,6 +57,7 @@ class ApiServer:
         self.faults: dict[str, list[Fault]] = {}  # by "list nodes" and so on, in turn
         self.gate = asyncio.Event()  # closed: answers wait
         self.gate.set()
+        self._held: dict[str, asyncio.Event] = {}
         self.discovery = asyncio.Event()  # closed: only discovery waits
         self.discovery.set()
         self.limits: list[int] = []  # of the lists, in order
@@ -118,6 +119,14 @@ class ApiServer:
         """Answer the next requests of this kind with faults."""
         self.faults.setdefault(what, []).extend(faults)
 
+    def hold(self, what: str) -> None:
+        """Let requests of one kind wait."""
+        self._held[what] = asyncio.Event()
+
+    def release(self, what: str) -> None:
+        """Let them go on."""
+        self._held.pop(what).set()
+
     def _record(self, plural: str, kind: str, obj: dict[str, Any]) -> None:
         self.version = next(self._version)
         if "metadata" in obj:
@@ -167,6 +176,8 @@ class ApiServer:
         """What stands in the way of a request, once answers do not wait any more."""
         await self.gate.wait()
         what = f"{verb} {plural}"
+        if held := self._held.get(what):
+            await held.wait()
         if faults := self.faults.get(what):
             fault = faults.pop(0)
             if fault.status == 0:
@@ -280,6 +291,7 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     for path in ("/api", "/api/v1", "/apis", "/apis/{group}/v1"):
         app.router.add_get(path, server.discover)
     app.router.add_get("/api/v1/{plural}", server.handle)
+    app.router.add_get("/api/v1/{plural}/{name}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)

@@ -52,5 +52,6 @@ def unsure(why: Why, platform: str | None = "linux/amd64") -> NodeFinding:
     return on("n", platform, uncertain(why))
 
 
+SHORT = replace(image("web:1", "linux/amd64"), on_crio="quay.io/web:1")
 OPEN = 'podgate: Pod web: container "app": reg.example/web:1 may not run on n (linux/amd64): '
 PLAIN = image("reg.example/web:1")

@@ -7,13 +7,14 @@ does instead to the requests that it fits.
 import asyncio
 import base64
 import gzip
+import html
 import json
 import ssl
 import threading
 import time
 import urllib.parse
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -55,7 +56,8 @@ class Fault:
     only to requests by it.
 
     `times`: to so many of them. Of the rest each field changes one thing about the answer; `raw` is sent as it stands.
-    `echo`: the body is what the request's headers were, and what its Authorization says when decoded.
+    `echo`: the body is what the request's headers and form were, and what its Authorization says when decoded; a name
+    among CODINGS.
     """
 
     at: str = "*"
@@ -75,7 +77,7 @@ class Fault:
     gzip: bool = False
     chunked: bool = False
     raw: bytes | None = None
-    echo: bool = False
+    echo: str = ""
 
     def fits(self, asked: Asked) -> bool:
         wanted = self.authorized is None or self.authorized == bool(asked.authorization)
@@ -213,7 +215,7 @@ class Registry:
             return False
         answer = _with(fault, self._normal(asked))
         if fault.echo:
-            answer = replace(answer, body=_echo(asked))
+            answer = replace(answer, body=_echo(asked, fault.echo))
         if fault.endless or fault.bomb:
             await self._flood(writer, fault, answer)
             return False
@@ -300,10 +302,27 @@ class Registry:
         return Answer(200, [("Content-Type", "application/json")], body)
 
 
-def _echo(asked: Asked) -> bytes:
+def _echo(asked: Asked, coding: str) -> bytes:
     scheme, _, proof = asked.authorization.partition(" ")
     decoded = base64.b64decode(proof).decode() if scheme == "Basic" else ""
-    return json.dumps([asked.headers, decoded, asked.form]).encode() + urllib.parse.urlencode(asked.form, True).encode()
+    form = urllib.parse.urlencode(asked.form, True)
+    words = json.dumps([asked.authorization, decoded, asked.form, form, asked.headers])
+    return CODINGS[coding](words).encode()
+
+
+CODINGS: dict[str, Callable[[str], str]] = {
+    "json": lambda words: words,
+    "php": lambda words: words.replace("/", "\\/"),
+    "plain": lambda words: str(json.loads(words)),
+    "html": html.escape,
+    "hex": lambda words: words.encode().hex(),
+    "upper": str.upper,
+    "url": urllib.parse.quote,
+    "base64": lambda words: base64.b64encode(words.encode()).decode(),
+    "base64+1": lambda words: base64.b64encode(b" " + words.encode()).decode(),
+    "base64+2": lambda words: base64.b64encode(b"  " + words.encode()).decode(),
+}
+"""How a server may write what it was sent: for Fault.echo."""
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:

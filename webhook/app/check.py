@@ -71,7 +71,7 @@ async def _check(
     request: CheckRequest, settings: Settings, reading: Reading, environment: Mapping[str, str]
 ) -> list[Checked]:
     async with contextlib.AsyncExitStack() as stack:
-        cluster, api_server = await _cluster(request, reading, stack)
+        cluster, api_server = await _cluster(request, reading, stack, with_node_pools=settings.nodes.node_pools)
         found = sort_out(reading, cluster, request.namespace or "default", judged_kinds(settings))
         # What an object is told must not depend on which other objects happened to be looked up before it.
         own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, reading.problems.append))
@@ -84,7 +84,7 @@ async def _check(
 
 
 async def _cluster(
-    request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack
+    request: CheckRequest, reading: Reading, stack: contextlib.AsyncExitStack, *, with_node_pools: bool
 ) -> tuple[FileCluster, str | None]:
     """What stands in for a cluster: nodes of a file and of targets, else a real cluster, before it the documents. And
     the URL of the API server that is asked, None where none is."""
@@ -103,7 +103,7 @@ async def _cluster(
 
         connection = await connect(context=request.context)
         api_server = connection.host
-        live = LiveCluster(connection, admitted=False)
+        live = LiveCluster(connection, admitted=False, with_node_pools=with_node_pools)
         stack.push_async_callback(live.close)
         await live.start(watch=False)
     cluster = FileCluster(before=live, admitted=False)

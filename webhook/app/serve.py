@@ -165,7 +165,7 @@ def _bindings(settings: Settings, judge: Judge, source: _Source) -> BindingJudge
         return None
     from webhook.cluster.pods import PodReader  # noqa: PLC0415  # as above
 
-    return BindingJudge(judge, source.cluster, PodReader(source.connection), settings.binding)
+    return BindingJudge(judge, source.cluster, PodReader(source.connection, judged_kinds(settings)), settings.binding)
 
 
 def _in_background(stack: contextlib.AsyncExitStack, *endless: Coroutine[Any, Any, None]) -> None:

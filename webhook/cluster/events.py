@@ -19,7 +19,7 @@ from webhook.core.errors import ClusterUnavailable
 from webhook.core.notice import REASONS, Notice, cut, regarding
 from webhook.ports import Observation
 
-Result = Literal["written", "repeated", "dropped", "failed"]
+Result = Literal["written", "repeated", "gone", "dropped", "failed"]
 
 QUEUE: Final = 1024
 """Events that wait. A notice is 2 KiB at most."""
@@ -36,6 +36,9 @@ _REQUEST_SECONDS: Final = 5.0
 _LAST_SECONDS: Final = 2.0
 """For what is waiting when the process ends."""
 _COMPONENT: Final = "podgate"
+_TERMINATING: Final = "because it is being terminated"
+"""What the API server says of a namespace that is being deleted (k8s.io/apiserver, plugin namespace/lifecycle), with
+the status of a missing permission, 403."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,13 +56,21 @@ class EventWriter:
     """A `ports.Observer` that writes an Event for each warning. `count` is told what became of each.
 
     `hold_seconds` pass between a decision and its Event: by then the answer has been sent, and the object that the
-    Event is about has been stored.
+    Event is about has been stored. `pause_seconds` lie between two Events: whoever may create pods decides how many
+    there are, and 50 a second are what a kubelet allows itself too (eventRecordQPS).
     """
 
-    def __init__(self, connection: Connection, count: Callable[[Result], None], hold_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        count: Callable[[Result], None],
+        hold_seconds: float = 1.0,
+        pause_seconds: float = 0.02,
+    ) -> None:
         self._connection = connection
         self._count = count
         self._hold_seconds = hold_seconds
+        self._pause_seconds = pause_seconds
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
         self._said = _Said()
         self._failing = False
@@ -116,6 +127,7 @@ class EventWriter:
                 _log.exception("An Event could not be written")
             finally:
                 self._queue.task_done()
+            await self._hold(asyncio.get_running_loop().time() + self._pause_seconds)
 
     async def _hold(self, due: float) -> None:
         """Wait until an Event may be written, or the process ends."""
@@ -131,6 +143,8 @@ class EventWriter:
         except ClusterUnavailable as error:
             if error.status == 409:
                 return "repeated"  # another replica has said it, or this one before it was restarted
+            if error.status == 404 or _TERMINATING in error.problem:
+                return "gone"  # the namespace, and all that is in it
             self._said.forget(notice)
             if not self._failing:
                 _log.warning("Events cannot be written: %s", error)

@@ -14,7 +14,7 @@ from webhook.cluster.objects import (
 )
 from webhook.cluster.pulling import SecretSource, read_pull_secrets
 from webhook.cluster.state import Store
-from webhook.core.errors import MalformedObject
+from webhook.core.errors import ClusterUnavailable, MalformedObject
 from webhook.core.keyring import PullSecret
 from webhook.core.nodepools import NodePool, parse_node_pool
 from webhook.core.scheduling import Node, RuntimeClass, parse_node, parse_runtime_class
@@ -32,6 +32,10 @@ class FullCluster(SecretSource, Protocol):
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where it is not known."""
+        ...
+
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace that is not known. Raises ClusterUnavailable."""
         ...
 
     def node_pools(self) -> Sequence[NodePool]:
@@ -142,6 +146,17 @@ class FileCluster:
         if (labels := self._namespaces.get(name)) is not None:
             return labels
         return self._before.namespace_labels(name) if self._before else None
+
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """A namespace's labels; none where neither files nor the cluster behind them hold it, or where it may not be
+        read there: a user of check may well lack the right, and the namespace need not be there yet."""
+        known = self.namespace_labels(name)
+        if known is not None or self._before is None:
+            return known or {}
+        try:
+            return await self._before.read_namespace_labels(name)
+        except ClusterUnavailable:
+            return {}
 
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass; None where it is not known."""

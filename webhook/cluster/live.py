@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webhook.cluster.connection import Connection
+from webhook.cluster.namespaces import NamespaceReader
 from webhook.cluster.objects import object_labels
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
@@ -15,7 +16,7 @@ from webhook.cluster.secrets import SecretReader
 from webhook.cluster.state import Store
 from webhook.core.errors import ClusterUnavailable
 from webhook.core.keyring import PullSecret
-from webhook.core.nodepools import NodePool, parse_node_pool
+from webhook.core.nodepools import UNREAD, NodePool, parse_node_pool
 from webhook.core.scheduling import Node, RuntimeClass, parse_node
 from webhook.core.workload import PodConstraints
 
@@ -60,6 +61,7 @@ class LiveCluster:
         self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
         self._secrets = SecretReader(connection)
         self._runtime_classes = RuntimeClassReader(connection)
+        self._namespace_reader = NamespaceReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self, *, watch: bool) -> None:
@@ -67,7 +69,7 @@ class LiveCluster:
 
         Without, list them once. Raises ClusterUnavailable then, unless only namespaces cannot be listed (a user of
         check may well lack the right): they count as unknown. NodePools that are not there, or that may not be read,
-        are none.
+        are none; where the API server fails to list them, what they may give is uncertain.
         """
         if watch:
             create = asyncio.get_running_loop().create_task
@@ -80,18 +82,19 @@ class LiveCluster:
         if self._pool_reflector:
             lists.append(self._pool_reflector.list_once())
         nodes, namespaces, *pools = await asyncio.gather(*lists, return_exceptions=True)
-        for failed in (nodes, *pools):
-            if failed is not None:
-                raise failed
-        if isinstance(namespaces, ClusterUnavailable):
-            _log.warning("Labels of namespaces are not known: %s", namespaces)
-        elif namespaces is not None:
-            raise namespaces
+        if nodes is not None:
+            raise nodes
+        for missed, what in ((namespaces, "Labels of namespaces"), *((pool, "NodePools") for pool in pools)):
+            if isinstance(missed, ClusterUnavailable):
+                _log.warning("%s are not known: %s", what, missed)
+            elif missed is not None:
+                raise missed
 
     @property
     def listed(self) -> bool:
-        """Whether the first lists are complete, and it is known whether there are NodePools; readiness."""
-        pools = self._pool_reflector is None or self._pool_reflector.listed
+        """Whether the first lists are complete, and NodePools have been asked for; readiness. It does not wait for
+        NodePools that cannot be listed, as where the CRD's conversion fails: until they are, they are uncertain."""
+        pools = self._pool_reflector is None or self._pool_reflector.tried
         return self._node_reflector.listed and self._namespace_reflector.listed and pools
 
     async def wait_listed(self) -> None:
@@ -99,7 +102,7 @@ class LiveCluster:
         await self._node_reflector.wait_listed()
         await self._namespace_reflector.wait_listed()
         if self._pool_reflector:
-            await self._pool_reflector.wait_listed()
+            await self._pool_reflector.wait_tried()
 
     async def close(self) -> None:
         """Stop following, and close the connection."""
@@ -108,6 +111,7 @@ class LiveCluster:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._secrets.close()
         await self._runtime_classes.close()
+        await self._namespace_reader.close()
         await self._connection.close()
 
     def nodes(self) -> Sequence[Node]:
@@ -115,12 +119,18 @@ class LiveCluster:
         return self._nodes.values()
 
     def node_pools(self) -> Sequence[NodePool]:
-        """All NodePools known now, by name."""
+        """All NodePools known now, by name; UNREAD where they could not be listed yet."""
+        if self._pool_reflector and not self._pool_reflector.listed:
+            return (UNREAD,)
         return self._node_pools.values()
 
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """A namespace's labels; None where the namespace is not known."""
         return self._namespaces.get(name)
+
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace that is not known yet. Raises ClusterUnavailable."""
+        return await self._namespace_reader.labels(name)
 
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass; None where there is none, or it cannot be read."""

@@ -9,6 +9,7 @@ from typing import Final
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name
 from webhook.core.errors import ClusterUnavailable
+from webhook.core.kinds import BUILT_IN, Kinds
 from webhook.core.workload import Workload, parse_workload
 
 _REQUEST_SECONDS: Final = 5.0
@@ -18,10 +19,11 @@ _AT_ONCE: Final = 16
 
 
 class PodReader:
-    """`ports.Pods` of an API server."""
+    """`ports.Pods` of an API server. `kinds`: those that are judged, for what a pod's owner is."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, kinds: Kinds = BUILT_IN) -> None:
         self._connection = connection
+        self._kinds = kinds
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def pod(self, namespace: str, name: str) -> Workload | None:
@@ -38,4 +40,4 @@ class PodReader:
             if error.status == 404:
                 return None
             raise
-        return parse_workload(found)
+        return parse_workload(found, self._kinds)

@@ -73,6 +73,7 @@ class Reflector(Generic[T]):
         """The resourceVersion up to which the store is complete; empty: a list is needed."""
         self._failures = 0
         self._listed = asyncio.Event()
+        self._tried = asyncio.Event()
         self._absent = False
 
     @property
@@ -80,9 +81,18 @@ class Reflector(Generic[T]):
         """Whether a first list is complete: until then the store does not say what the cluster holds."""
         return self._listed.is_set()
 
+    @property
+    def tried(self) -> bool:
+        """Whether a first list is complete, or has failed: whoever can do without it need not wait any longer."""
+        return self._tried.is_set()
+
     async def wait_listed(self) -> None:
         """Wait for the end of the first list."""
         await self._listed.wait()
+
+    async def wait_tried(self) -> None:
+        """Wait until the first list is complete, or has failed."""
+        await self._tried.wait()
 
     async def list_once(self) -> None:
         """Take over all objects, page by page; none of what is optional and absent. Raises ClusterUnavailable."""
@@ -114,6 +124,7 @@ class Reflector(Generic[T]):
         self._store.replace(objects)
         self._version = str(metadata.get("resourceVersion") or "")
         self._listed.set()
+        self._tried.set()
 
     async def run(self) -> NoReturn:
         """List, watch, and begin again after whatever happens, until cancelled."""
@@ -155,9 +166,11 @@ class Reflector(Generic[T]):
         if error.status == 404:  # what is merely forbidden may be there as it was
             self._store.replace({})
         self._listed.set()
+        self._tried.set()
 
     def _fail(self, *, relist: bool) -> None:
         self._failures += 1
+        self._tried.set()
         if relist:
             self._version = ""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name, parse_pull_secret, service_account_secrets
-from webhook.core.errors import BadCredentials, ClusterUnavailable, MalformedObject
+from webhook.core.errors import BadCredentials, ClusterUnavailable, MalformedObject, MissingPermission
 from webhook.core.keyring import PullSecret
 
 KEEP_SECONDS = 30.0
@@ -114,9 +114,8 @@ class SecretReader:
             if error.status == 403:
                 self._forget(path)
                 problem = f"podgate lacks the permission to get {plural} in the namespace {namespace}"
-                raise BadCredentials(
-                    problem, f"{plural.removesuffix('s')} {namespace}/{path.rpartition('/')[2]}"
-                ) from None
+                where = f"{plural.removesuffix('s')} {namespace}/{path.rpartition('/')[2]}"
+                raise MissingPermission(problem, where, f"get {plural}") from None
             raise
         self._forget(path)
         value = parse(obj)

@@ -63,6 +63,10 @@ class WatchedFile:
         """A namespace's labels; None where the file does not hold it."""
         return self._cluster.namespace_labels(name)
 
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
+        """A namespace's labels as the file has them; none where it does not hold it."""
+        return await self._cluster.read_namespace_labels(name)
+
     async def runtime_class(self, name: str) -> RuntimeClass | None:
         """A RuntimeClass that the file holds; None where it holds none of this name."""
         return await self._cluster.runtime_class(name)

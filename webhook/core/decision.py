@@ -26,7 +26,8 @@ class ImageFinding:
     `role` is the container's part in the pod, `resolved` is name@digest (empty: not resolved), `kind` what the root
     document is, `platforms` those that it declares, as text. `error` is None or (code, message for people); `stale`
     says that a remembered answer stands in for a registry that is down. `on_crio` is what an unqualified name stands
-    for on CRI-O nodes, empty where that is the same as everywhere, or not known.
+    for on CRI-O nodes, empty where that is the same as everywhere, or not known. `missing_right` is the right that
+    podgate lacks to know with which credentials to ask (`get secrets`), empty where it lacks none.
     """
 
     container: str
@@ -38,6 +39,7 @@ class ImageFinding:
     stale: bool = False
     role: ContainerRole = "container"
     on_crio: str = ""
+    missing_right: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ def under(mode: Mode, decision: Decision) -> Decision:
     if mode in ("audit", "off"):
         return "allow"
     return "warn" if mode == "warn" and decision == "deny" else decision
+
+
+def mode_without_label(default: Mode, trust: Literal["any", "stricter", "ignored"]) -> Mode:
+    """The mode of a namespace whose labels are not known: nothing is denied where a label could have prevented it."""
+    return "warn" if trust == "any" and default == "deny" else default
 
 
 def effective_mode(default: Mode, label: str | None, trust: Literal["any", "stricter", "ignored"]) -> Mode:

@@ -9,6 +9,7 @@
         ├── MalformedObject         a Kubernetes object
         ├── MalformedSettings       a settings file
         └── BadCredentials          a pull secret, or a docker configuration
+            └── MissingPermission   podgate may not read one
     Exception
     ├── RegistryError               a registry, or the way to it, failed
     └── ClusterUnavailable          the API server, or the way to it, failed
@@ -79,6 +80,14 @@ class MalformedSettings(MalformedInput):
 
 class BadCredentials(MalformedInput):
     """A pull secret or docker configuration that cannot be read; the text names secret and key, not the content."""
+
+
+class MissingPermission(BadCredentials):
+    """What may not be read of what a pod pulls with. `right` is what podgate lacks: a verb and a resource."""
+
+    def __init__(self, problem: str, path: str, right: str) -> None:
+        super().__init__(problem, path)
+        self.right = right
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ WIDE: Final = 64
 _MOST_GROUPINGS: Final = 64
 """Sets of labels by which a snapshot is kept grouped; the least used go first. The pods of a cluster mention few."""
 
+_MOST_APART: Final = 64
+"""Nodes looked at singly up to which what is left of the groups is kept; who names more of them writes for each pod."""
+
 _SETTLED: Final = frozenset({"In", "NotIn", "Exists", "DoesNotExist"})
 """The operators to which all values that are not named are alike; Gt and Lt look into each."""
 
@@ -156,6 +159,7 @@ class NodeIndex:
         self._by_label: dict[str, dict[str, array[int]]] = {}
         self._makes: _Grouping | None = None
         self._groupings: OrderedDict[Sight, _Grouping] = OrderedDict()
+        self._partings: OrderedDict[tuple[Sight, frozenset[int]], tuple[NodeGroup, ...]] = OrderedDict()
 
     def candidates(self, admission: Admission) -> tuple[NodeGroup, ...]:
         """The nodes that a pod may land on, in groups; `core.candidates` says by which rules."""
@@ -167,11 +171,7 @@ class NodeIndex:
         if len(found) == len(terms):
             return self._singly(set().union(*found), admission.admits)
         sight, apart = self._sight(terms)
-        groups = self._grouping(sight)
-        touched = {groups.of[place] for place in apart}
-        whole = (group for number, group in enumerate(groups.groups) if number not in touched)
-        parts = (rest for number in touched if (rest := groups.groups[number].without(apart)) is not None)
-        admitted = [group for group in (*whole, *parts) if admission.admits(group.first)]
+        admitted = [group for group in self._parted(sight, apart) if admission.admits(group.first)]
         return (*admitted, *self._singly(apart, admission.admits))
 
     def _singly(self, places: Iterable[int], admits: Callable[[Node], bool]) -> tuple[NodeGroup, ...]:
@@ -205,6 +205,23 @@ class NodeIndex:
             for field in term.fields:
                 apart.update(*(self._by_name.get(value, ()) for value in field.values))
         return tuple((key, key in wide) for key in known), frozenset(apart)
+
+    def _parted(self, sight: Sight, apart: frozenset[int]) -> tuple[NodeGroup, ...]:
+        """The groups of a sight without the nodes that are looked at singly; kept: pods of one owner ask the same."""
+        found = self._partings.get((sight, apart))
+        if found is None:
+            groups = self._grouping(sight)
+            touched = {groups.of[place] for place in apart}
+            whole = (group for number, group in enumerate(groups.groups) if number not in touched)
+            parts = (rest for number in touched if (rest := groups.groups[number].without(apart)) is not None)
+            found = (*whole, *parts)
+            if len(apart) <= _MOST_APART:
+                self._partings[sight, apart] = found
+            if len(self._partings) > _MOST_GROUPINGS:
+                self._partings.popitem(last=False)
+        else:
+            self._partings.move_to_end((sight, apart))
+        return found
 
     def _grouping(self, sight: Sight) -> _Grouping:
         found = self._groupings.get(sight)

@@ -45,7 +45,8 @@ READ_LIMIT = 1_000_000
 """Bytes of a list or manifest that moby reads (makeRdr); what is longer is cut, and then is no JSON."""
 
 MAX_MANIFESTS = 256
-"""Manifests of lists that are asked for in one lookup; moby, which has them on disk, asks for all."""
+"""Manifests of lists that are asked for in one lookup; moby, which has them on disk, asks for all. Where there are more
+nobody knows whether one of these has the config."""
 
 
 @dataclass(slots=True)
@@ -120,7 +121,9 @@ class _Search:
         self._holder = _CONFIG_HOLDER.zero()
 
     def any_names(self, lists: Iterable[Document]) -> Walk[bool]:
-        """Whether some list has an entry for the node whose manifest has the config. What does not parse is no list."""
+        """Whether some list has an entry for the node whose manifest has the config. What does not parse is no list.
+
+        Raises MalformedDocument where there are too many to ask for."""
         for document in lists:
             value, error = decode_rest(document.body[:READ_LIMIT], _LIST)
             for entry in () if error else value.manifests or ():
@@ -131,8 +134,10 @@ class _Search:
         return False
 
     def _has_config(self, digest: str) -> Walk[bool]:
-        if self._left <= 0 or digest_problem(digest):
+        if digest_problem(digest):
             return False
+        if self._left <= 0:
+            raise MalformedDocument(f"lists name more than {MAX_MANIFESTS} manifests for the node", "manifests")
         self._left -= 1
         manifest = yield Want(digest, "manifest")
         if not isinstance(manifest, Document):

@@ -6,14 +6,16 @@ characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The wo
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.grouping import Names, NodeGroup
+from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
-from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, name_some, wrapped
-from webhook.core.wording import elsewhere, end_of, error_text, mend_of
+from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, more, name_some, wrapped
+from webhook.core.wording import Pools, elsewhere, end_of, error_text, mend_of
 from webhook.core.workload import ContainerRole, Workload
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
 
 WARNING_LIMIT: Final = 256
 """Characters of one warning; kubectl prints a warning on one line, and a longer one is hard to take in."""
+_SHORTENED: Final = (TEXT_LIMIT, 80, 56, 40, 24)
+"""Characters of the names in a warning, tried in turn until it fits."""
 WARNINGS_LIMIT: Final = 8
 """Warnings of one answer; the last one counts the rest."""
 _IMAGES_SHOWN: Final = 5
@@ -52,6 +56,10 @@ _SHOWN: Final[dict[Reason, tuple[Verdict, ...]]] = {"undetermined": ("fails", "u
 """The verdicts that a message tells of; of all other reasons the failures alone."""
 
 
+Doubt = Literal["namespace", "node-pools"]
+"""What could not be read of the cluster: the labels of the namespace, the NodePools."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that a message speaks of.
@@ -68,16 +76,19 @@ class Facts:
     remedy: str = ""
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
     binding: bool = False
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The nodes of one platform on which an image ends in one way; without names where they stand for none."""
+    """The nodes of one platform on which an image ends in one way; without names where they stand for none. `pools`:
+    NodePools whose nodes are of a platform that their provider chooses, or that could not be read."""
 
     verdict: Verdict
     why: Why
     platform: str
     names: Names
+    pools: Pools = ""
 
     def where(self, most: int = NODES_NAMED, limit: int = NAME_LIMIT) -> str:
         return f"{name_some(self.names, most, limit)} ({self.platform})" if self.names else f"a {self.platform} node"
@@ -92,7 +103,10 @@ class _Trouble:
     places: tuple[_Place, ...]
 
     def end(self, place: _Place) -> str:
-        return end_of(place.why, self.image, place.platform)
+        return end_of(place.why, self.image, place.platform, place.pools)
+
+    def mend(self, place: _Place) -> str:
+        return mend_of(place.why, self.image, place.platform, place.pools)
 
     def whose(self, most: int = TEXT_LIMIT) -> str:
         first = self.containers[0]
@@ -113,7 +127,7 @@ def denial(facts: Facts) -> str:
     for trouble in troubles[:_IMAGES_SHOWN]:
         lines += _told(trouble)
     if len(troubles) > _IMAGES_SHOWN:
-        lines.append(f"- and {len(troubles) - _IMAGES_SHOWN} more images like these")
+        lines.append(f"- and {more(len(troubles) - _IMAGES_SHOWN, 'image')} like these")
     lines += _notes(facts)
     mends = _mends(facts, troubles)
     if mends:
@@ -130,7 +144,7 @@ def warnings(facts: Facts) -> tuple[str, ...]:
     if len(lines) <= WARNINGS_LIMIT:
         return tuple(lines)
     rest = len(lines) - WARNINGS_LIMIT + 1
-    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {rest} more warnings like these")
+    return (*lines[: WARNINGS_LIMIT - 1], f"podgate: {subject(facts.workload)}: and {more(rest, 'warning')} like these")
 
 
 def last_resort(uid: str) -> str:
@@ -200,6 +214,11 @@ def _no_candidates(facts: Facts) -> str:
 
 def _notes(facts: Facts) -> Iterator[str]:
     """Doubts about what the decision rests on."""
+    if "namespace" in facts.doubts:
+        name = clean(facts.workload.namespace, 63)
+        yield f"the labels of the namespace {name} could not be read: judged without its mode, and not denied"
+    if "node-pools" in facts.doubts:
+        yield "the NodePools could not be read: which nodes they may give is not known"
     if facts.runtime_class == "unknown":
         name = clean(facts.workload.constraints.runtime_class, 63)
         yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
@@ -216,7 +235,7 @@ def _told(trouble: _Trouble) -> Iterator[str]:
         yield f"  on {place.where()}: {trouble.end(place)}"
     rest = sum(max(1, len(place.names)) for place in trouble.places[_PLACES_SHOWN:])
     if rest:
-        yield f"  and on {rest} more nodes"
+        yield f"  and on {more(rest, 'node')}"
 
 
 def _meant(image: ImageFinding) -> str:
@@ -233,7 +252,7 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
         image = trouble.image
         count, limit = (NODES_NAMED if most > 60 else 1), min(most, NAME_LIMIT)
         offers = f" ({name_some(image.platforms, count, limit)})" if image.platforms else ""
-        where = place.where(count, limit) + (f" and {rest} more nodes" if rest else "")
+        where = place.where(count, limit) + (f" and {more(rest, 'node')}" if rest else "")
         name = f"{clean(image.image, most)}{_meant(image) if most > 60 else ''}"
         named = f": {trouble.whose(most)}: {name}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"
@@ -242,14 +261,20 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
 
 
 def _one_line(facts: Facts, text: Callable[[int], str], mends: str) -> str:
-    """A warning in the longest form that fits: names are shortened first, then the advice is left out."""
-    said: list[str] = []
+    """A warning in the longest form that fits: names are shortened first, then the advice is left out.
+
+    Forms are made when their turn comes, and those with the advice only where it fits beside the shortest names: on
+    many nodes of a cluster it mostly does not.
+    """
+
+    @cache
+    def said(most: int) -> str:
+        return f"podgate: {subject(facts.workload, most)}{text(most)}"
 
     def forms() -> Iterator[str]:
-        for most in (TEXT_LIMIT, 80, 56, 40, 24):
-            said.append(f"podgate: {subject(facts.workload, most)}{text(most)}")
-            yield f"{said[-1]}; {mends}" if mends else said[-1]
-        yield from said
+        if mends and len(f"{said(_SHORTENED[-1])}; {mends}") <= WARNING_LIMIT:
+            yield from (f"{said(most)}; {mends}" for most in _SHORTENED)
+        yield from map(said, _SHORTENED)
 
     return fitted(forms(), WARNING_LIMIT)
 
@@ -263,7 +288,7 @@ def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
     wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
-    alone = (mend_of(place.why, each.image, place.platform) for each in troubles for place in each.places)
+    alone = (each.mend(place) for each in troubles for place in each.places)
     fitting = [_mend_fit(facts, troubles, wanted, brief=brief)] if wanted else []
     all_of_them = [*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]]
     return "; ".join(all_of_them[:1] if brief else all_of_them)
@@ -307,12 +332,13 @@ def _troubles(facts: Facts) -> list[_Trouble]:
 
 def _places(nodes: Iterable[NodeFinding], position: int, shown: Sequence[Verdict]) -> Iterator[_Place]:
     """Where an image is in trouble, nodes of one platform together, in the order of the nodes."""
-    found: dict[tuple[Verdict, Why, str], list[NodeGroup]] = {}
+    found: dict[tuple[Verdict, Why, str, Pools], list[NodeGroup]] = {}
     for finding in nodes:
-        outcome = finding.outcomes[position]
+        outcome, node = finding.outcomes[position], finding.node
         if outcome.verdict in shown:
-            groups = found.setdefault((outcome.verdict, outcome.why, platform_text(finding.node.platform)), [])
-            if finding.node.name is not None:
+            pools: Pools = "unread" if node.name == UNREAD_NAME else "open" if node.may_be else ""
+            groups = found.setdefault((outcome.verdict, outcome.why, platform_text(node.platform), pools), [])
+            if node.name is not None:
                 groups.append(finding.nodes)
-    for (verdict, why, platform), groups in found.items():
-        yield _Place(verdict, why, platform, Names(groups))
+    for (verdict, why, platform, pools), groups in found.items():
+        yield _Place(verdict, why, platform, Names(groups), pools)

@@ -43,6 +43,7 @@ def emulated_platforms(labels: Mapping[str, str], annotations: Mapping[str, str]
 
     The annotation has them as people write platforms: `linux/amd64,linux/arm/v7`. A label's value may hold neither
     slash nor comma, so that there it is `linux-amd64_linux-arm-v7`. Both are read in either place, and count together.
+    x86_64 is read in both, though it has the mark between two platforms in it.
     What is no platform is passed over: a slip must not take away what is right beside it.
     """
     found: dict[Platform, None] = {}
@@ -59,10 +60,11 @@ def _words(text: str) -> list[str]:
     """The platforms of a text in their usual spelling. A word with a slash has it already, x86_64 and all."""
     words: list[str] = []
     for word in _BETWEEN.split(text):
-        words += [word] if "/" in word else word.replace("-", "/").split("_")
+        words += [word] if "/" in word else _X86_64.sub("amd64", word).replace("-", "/").split("_")
     return list(filter(None, words))
 
 
+_X86_64: Final = re.compile("(?i)x86[-_]64")
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 _MOST_EMULATED: Final = 16
 """Words that are read: QEMU has some ten Linux platforms that images are built for, and each costs a comparison."""

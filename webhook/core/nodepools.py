@@ -80,7 +80,8 @@ _MOST_PLATFORMS: Final = 64
 class NodePool:
     """A karpenter.sh/v1 NodePool as far as it says what nodes are made of it.
 
-    `requirements` are what it leaves open by label, its own labels among them.
+    `requirements` are what it leaves open by label, its own labels among them. `unread`: it stands for all that there
+    may be, since they could not be read (UNREAD).
     """
 
     name: str
@@ -89,6 +90,14 @@ class NodePool:
     taints: tuple[Taint, ...] = ()
     emulates: tuple[Platform, ...] = ()
     deleting: bool = False
+    unread: bool = False
+
+
+UNREAD_NAME: Final = "NodePools that could not be read"
+"""What messages call the nodes that may be made of unread NodePools; no node has such a name."""
+
+UNREAD: Final = NodePool(UNREAD_NAME, {}, unread=True)
+"""Stands for NodePools that could not be read. What may be made of them is uncertain for every pod that has no node."""
 
 
 def parse_node_pool(obj: Mapping[str, object]) -> NodePool:
@@ -137,6 +146,9 @@ def pool_nodes(pool: NodePool, constraints: PodConstraints, admission: Admission
     if pool.deleting or admission.node_name or not admission.tolerates(pool.taints):
         return ()
     found: dict[object, Node] = {}
+    if pool.unread:
+        open_to_new = any(fields_hold(term, None) for term in admission.required.usable_terms())
+        return (Node(UNREAD_NAME, None),) if open_to_new else ()
     for term in admission.required.usable_terms():
         left = _left(pool, term)
         if left is not None:

@@ -159,10 +159,12 @@ def _containerd_takes(index: Index, node: Platform, runtime: Runtime) -> Walk[Ta
     def ranking(platform: Platform) -> Rank | None:
         return only(node, platform, runtime.library)
 
-    for _ in range(MAX_NESTING + 1):
+    for depth in range(MAX_NESTING + 1):
         entry = first_choice(index.entries, ranking)
         if entry is None or (runtime.selection == "transfer" and not _fetched(entry, index, node, runtime)):
             return "none"
+        if entry.media_type in INDEX_TYPES and depth == MAX_NESTING:
+            break
         if entry.media_type in INDEX_TYPES:
             index = (yield from fetched(entry, "manifest")).index
             continue

@@ -35,6 +35,11 @@ def name_some(names: Sequence[str], most: int = NODES_NAMED, limit: int = NAME_L
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def more(count: int, noun: str) -> str:
+    """The rest of something, counted: `1 more node`, `2 more nodes`."""
+    return f"{count} more {noun}{'' if count == 1 else 's'}"
+
+
 def either(values: Sequence[str]) -> str:
     """Alternatives as a sentence has them: `amd64`, `amd64 or arm64`, `a, b or c`."""
     return " or ".join(filter(None, (", ".join(values[:-1]), values[-1] if values else "")))

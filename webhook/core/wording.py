@@ -4,7 +4,7 @@ No text may hold an address, a port or a detail of TLS: a user could make podgat
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import ErrorCode
@@ -41,6 +41,16 @@ _MEND: Final[Mapping[Why, str]] = {
 }
 """What mends each case by itself; where a platform does not fit, it depends on the pod (see `elsewhere`)."""
 
+Pools = Literal["", "open", "unread"]
+"""What a node to come is of, where nobody knows its platform: a NodePool that leaves it open, or NodePools unread."""
+
+_END_OF_POOL: Final[Mapping[Pools, str]] = {
+    "open": "the NodePool leaves the platform to its provider",
+    "unread": "it is not known what they may give",
+}
+_MEND_POOL: Final[Mapping[Pools, str]] = {"open": f"name {ARCH_LABEL} in the NodePool's requirements"}
+"""Instead of the above where it is the platform of such a node that is not known."""
+
 _ERROR: Final[Mapping[ErrorCode, str]] = {
     "not-found": "not found in the registry",
     "unauthorized": "the registry wants credentials that none of the pull secrets has",
@@ -61,7 +71,6 @@ _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
     "not-found": "check the image's name and tag, and the pull secrets",
     "unauthorized": "check the pull secrets",
     "denied": "check the pull secrets",
-    "bad-credentials": "mend the pull secret",
     "rate-limited": "try again later, or with credentials",
     "unavailable": "try again later",
     "timeout": "try again later",
@@ -73,6 +82,9 @@ _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
     "malformed": "see what the registry holds under that name",
     "unsupported": "push the image again in a current format",
 }
+
+_CREDENTIALS: Final[Mapping[str, str]] = {"secret": "pull secret", "serviceaccount": "ServiceAccount"}
+"""How a problem with credentials begins that are the user's own, and what they are called."""
 
 INTERNAL: Final = "podgate itself failed on it, as its log says"
 """What a user is told where a bug of podgate's kept an image from being known."""
@@ -92,8 +104,10 @@ def error_text(code: ErrorCode, where: str = "") -> str:
     return _ERROR[code]
 
 
-def end_of(why: Why, image: ImageFinding, platform: str) -> str:
+def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> str:
     """How it ends with an image on nodes of a platform (as text)."""
+    if why == "node-platform-unknown" and pools:
+        return _END_OF_POOL[pools]
     if image.error is not None and why in ("image-unresolved", "invalid-reference"):
         problem = clean(image.error[1])
         return problem if why == "image-unresolved" else f"no kubelet pulls it: {problem}"
@@ -106,13 +120,25 @@ def end_of(why: Why, image: ImageFinding, platform: str) -> str:
     return _END.get(why, why)
 
 
-def mend_of(why: Why, image: ImageFinding, platform: str) -> str:
+def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> str:
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
+    if why == "node-platform-unknown" and pools:
+        return _MEND_POOL.get(pools, "")
+    if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
+        return _mend_credentials(image, image.error[1])
     if why == "image-unresolved" and image.error is not None:
         return _MEND_ERROR.get(image.error[0], "")
     if why == "matchers-disagree":
         return f"build the image for {platform} exactly"
     return _MEND.get(why, "")
+
+
+def _mend_credentials(image: ImageFinding, problem: str) -> str:
+    """What mends credentials that cannot be used: the problem begins with what is to be mended."""
+    if image.missing_right:
+        return f"allow podgate to {image.missing_right} (in its ClusterRole)"
+    kind = next((name for word, name in _CREDENTIALS.items() if problem.startswith(f"{word} ")), "credentials")
+    return f"mend the {kind}"
 
 
 def elsewhere(constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ class Metrics:
         )
         self._events = Counter(
             "podgate_events_total",
-            "Events for warnings, by what became of them (written, repeated, dropped, failed).",
+            "Events for warnings, by what became of them (written, repeated, gone, dropped, failed).",
             ["result"],
             registry=self.registry,
         )
@@ -116,7 +116,8 @@ class Metrics:
         judgement = observation.judgement
         self._decisions.labels(judgement.decision, judgement.reason, observation.kind, judgement.mode).inc()
         self._seconds.observe(observation.seconds)
-        if judgement.decision == "warn" and of_daemon_set(judgement.workload):
+        made = not observation.binding  # a pod that is bound has been counted before
+        if made and judgement.decision == "warn" and of_daemon_set(judgement.workload):
             self._daemon_set_pods.labels(judgement.reason).inc()
         for why in observation.why:
             self._uncertain.labels(why).inc()

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from webhook.core.challenge import TokenRequest
 from webhook.registry.credentials import ANONYMOUS, Login
 from webhook.registry.faults import of_status
+from webhook.registry.redaction import without_tokens
 from webhook.registry.tokens import Grant, read_grant
 from webhook.registry.wire import Ask, Reply, Wire
 
@@ -48,11 +49,9 @@ def _grant(reply: Reply, wall: float) -> Grant:
         code, retryable = of_status(reply.status)
         if 400 <= reply.status < 500 and code not in ("denied", "rate-limited", "timeout"):
             code = "unauthorized"  # 400 and 404 too: some token servers mean wrong credentials by them
-        if reply.status < 400:
-            reply = replace(reply, body=b"")  # no error: it may hold a token
+        reply = replace(reply, body=without_tokens(reply.body))
         raise reply.fault(code, f"the token server answers {reply.status}", retryable=retryable)
     try:
         return read_grant(reply.body, wall)
     except ValueError as error:
-        # The body is left out: it may hold a token all the same.
-        raise replace(reply, body=b"").fault("malformed", f"the token server's answer: {error}") from error
+        raise reply.fault("malformed", f"the token server's answer: {error}") from error

@@ -53,7 +53,7 @@ class _Answer:
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_in: int = 0
-    issued_at: str | None = None
+    issued_at: str | None = field(default=None, repr=False)  # whatever a server may have written there
 
 
 _ANSWER: Final = Struct(

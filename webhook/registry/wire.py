@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from webhook.registry.breaker import Attempt, Breakers
 from webhook.registry.faults import printable_body, printable_url, translated
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import retry_after
+from webhook.registry.redaction import redacted
 from webhook.registry.tls import PLAIN, Tls
 from webhook.registry.transport import PUBLIC, Transports
 from webhook.registry.turns import Turns
@@ -27,6 +29,7 @@ _log = logging.getLogger("podgate.registry")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
 _AGENT: Final = "podgate"
+_UNPARSED = re.compile(r"//[^/]*@")  # user information of a URL that may be none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,10 @@ class Reply:
     retry_after: float | None = None
 
     def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
-        """A RegistryError of this exchange."""
-        exchange = Exchange(self.url, self.status, printable_body(self.body), self.retry_after)
+        """A RegistryError of this exchange, which quotes an error's body alone: any other may be a token, or what only
+        its asker may see."""
+        words = printable_body(self.body) if self.status >= 400 else ""
+        exchange = Exchange(self.url, self.status, words, self.retry_after)
         return RegistryError(code, detail, exchange, retryable=retryable)
 
 
@@ -105,7 +110,7 @@ class Wire:
         outcome, host = "cancelled", ""
         ends = asyncio.get_running_loop().time() + self._options.request_timeout
         try:
-            with translated(ask.url.partition("?")[0]):
+            with translated(_UNPARSED.sub("//", ask.url.partition("?")[0])):
                 url = httpx.URL(ask.url)
                 host = authority(url)
                 async with self._turns.of(host, ends):
@@ -191,7 +196,7 @@ class Wire:
         elif response.status_code == 200:
             body = await read_document(response, ask.limit)
         else:
-            body = _redacted(ask, await read_words(response))
+            body = redacted(await read_words(response), _secrets(ask))
         lines = [value for name, value in headers.raw if name.lower() == b"www-authenticate"] if way.home else []
         return Reply(
             status=response.status_code,
@@ -227,12 +232,9 @@ def keeps_secrets(first: httpx.URL, url: httpx.URL) -> bool:
     return same_origin(first, url) or (upgraded and first.host == url.host)
 
 
-def _redacted(ask: Ask, words: bytes) -> bytes:
-    """An error's body without the secrets of the request: some servers send back what they were sent."""
-    texts = {ask.authorization.partition(" ")[2], *ask.secrets, *(value for _, value in ask.header)}
-    for text in sorted(filter(None, texts), key=len, reverse=True):
-        words = words.replace(text.encode("utf-8", "surrogateescape"), b"[redacted]")
-    return words
+def _secrets(ask: Ask) -> list[str]:
+    """What must not be quoted from an error's body: the secrets of the request."""
+    return [ask.authorization.partition(" ")[2], *ask.secrets, *(value for _, value in ask.header)]
 
 
 def _target(url: httpx.URL, location: str) -> httpx.URL:

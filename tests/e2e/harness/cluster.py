@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
+
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import ControlPlane
 from tests.e2e.harness.processes import Process, bare_environment, wait_until
@@ -70,6 +72,17 @@ class Cluster:
         """The object, or the list, that `kubectl get` gives."""
         return json.loads(self.must("get", *arguments, "-o", "json"))
 
+    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> httpx.Response:
+        """A request of the administrator's, without kubectl: for what prepares tests and is done hundreds of times."""
+        content = None if body is None else json.dumps(body)
+        with self.control_plane.client() as client:
+            return client.request(method, path, content=content, headers={"Content-Type": kind})
+
+    def _succeed(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
+        answer = self.call(method, path, body, kind)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
     def environment(self) -> dict[str, str]:
         """The environment of a script that calls `kubectl`: this cluster's, as its administrator."""
         path = f"{self._program.parent}{os.pathsep}{self._environment['PATH']}"
@@ -89,13 +102,13 @@ class Cluster:
         `key=value:Effect` or `key:Effect`.
         """
         node = node_object(name, platform, labels or {}, taints)
-        self.must("create", "-f", "-", stdin=node)
-        status = json.dumps({"status": node_status(name, platform, runtime)})
-        self.must("patch", "node", name, "--subresource=status", "--type=merge", "-p", status)
+        self._succeed("POST", "/api/v1/nodes", node)
+        status = {"status": node_status(name, platform, runtime)}
+        self._succeed("PATCH", f"/api/v1/nodes/{name}/status", status, "application/merge-patch+json")
 
     def remove_node(self, name: str) -> None:
         """The node goes; pods that were bound to it are removed by the garbage collector for pods, in its time."""
-        self.must("delete", "node", name, "--wait=false")
+        self._succeed("DELETE", f"/api/v1/nodes/{name}")
 
     @contextmanager
     def namespace(self, prefix: str = "e2e", labels: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -103,24 +116,26 @@ class Cluster:
         no kubelet says that a pod has ended."""
         name = f"{prefix}-{secrets.token_hex(4)}"
         metadata = {"name": name, "labels": dict(labels or {})}
-        self.must("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        self.wait_for("serviceaccount", "default", namespace=name)
+        self._succeed("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        path = f"/api/v1/namespaces/{name}"
+        account = f"{path}/serviceaccounts/default"
+        wait_until(account, lambda: self.call("GET", account).is_success, 30, self._processes)
         try:
             yield name
         finally:
-            self.must("delete", "namespace", name, "--wait=false")
+            self._succeed("DELETE", path)
             # One request, however many there are.
-            self.must("delete", "--raw", f"/api/v1/namespaces/{name}/pods?gracePeriodSeconds=0")
-
-    def wait_for(self, kind: str, name: str, namespace: str = "default", seconds: float = 30.0) -> None:
-        """Waits until an object exists."""
-        words = ("get", kind, name, "-n", namespace, "-o", "name")
-        wait_until(f"{kind} {namespace}/{name}", lambda: self.kubectl(*words).code == 0, seconds, self._processes)
+            self._succeed("DELETE", f"{path}/pods?gracePeriodSeconds=0")
 
     def node_of(self, pod: str, namespace: str = "default", seconds: float = 30.0) -> str:
         """The node to which the scheduler has bound a pod; waits for it."""
-        words = ("get", "pod", pod, "-n", namespace, "-o", "jsonpath={.spec.nodeName}")
-        return wait_until(f"pod {namespace}/{pod} to be bound", lambda: self.must(*words), seconds, self._processes)
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
+
+        def node() -> str:
+            name: str = self._succeed("GET", path)["spec"].get("nodeName", "")
+            return name
+
+        return wait_until(f"pod {namespace}/{pod} to be bound", node, seconds, self._processes)
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with a token of a ServiceAccount: whoever uses it may do what RBAC allows it, and no more."""
@@ -132,13 +147,23 @@ class Cluster:
 
         `wanted` compares fields of objectRef (resource, namespace, name, subresource) and `verb`.
         """
-        events = [json.loads(line) for line in self.control_plane.audit_log.read_text().splitlines()]
+        lines = self.control_plane.audit_log.read_text().splitlines()
+        # There are thousands, and reading them all as JSON takes seconds in the course of a run.
+        likely = (line for line in lines if all(value in line for value in wanted.values()))
+        events = [json.loads(line) for line in likely]
         return [event for event in events if _fields(event).items() >= wanted.items()]
 
-    def metric(self, name: str, labels: Mapping[str, str]) -> float:
-        """The sum of the API server's samples of a metric that have these labels; 0 where there is none."""
+    def metrics(self) -> str:
+        """The text of the API server's /metrics."""
+        return self.call("GET", "/metrics").raise_for_status().text
+
+    def metric(self, name: str, labels: Mapping[str, str], text: str | None = None) -> float:
+        """The sum of the API server's samples of a metric that have these labels; 0 where there is none.
+
+        text: what metrics() gave, where several are wanted of one moment.
+        """
         total = 0.0
-        for line in self.must("get", "--raw", "/metrics").splitlines():
+        for line in re.findall(rf"^{name}\b.*$", self.metrics() if text is None else text, re.MULTILINE):
             match = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
             if match and match[1] == name:
                 has = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))

@@ -25,6 +25,7 @@ NAME = "podgate"
 """The name of podgate's namespace, Service, ServiceAccount and webhook configuration in manifests/."""
 
 READY_SECONDS = 60.0
+_DRY_RUN = "/api/v1/namespaces/default/pods?dryRun=All"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = R
     def answered() -> bool:
         before = _answers(cluster, webhooks)
         # Whatever podgate says of an image that is nowhere: what counts is that it was asked.
-        cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe)
+        cluster.call("POST", _DRY_RUN, probe)
         return _answers(cluster, webhooks) > before
 
     wait_until("the API server to reach podgate", answered, seconds, cluster.control_plane.processes)
@@ -98,8 +99,8 @@ def wait_for_node(cluster: Cluster, name: str, *, known: bool = True) -> None:
     probe = pod("podgate-e2e-node", "Not/Valid", nodeSelector={"kubernetes.io/hostname": name}, tolerations=tolerated)
 
     def denied() -> bool:
-        result = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=probe)
-        return (name in result.stderr and result.code == 1) == known
+        answer = cluster.call("POST", _DRY_RUN, probe)
+        return (answer.status_code == 403 and name in answer.json()["message"]) == known
 
     wait_until(f"podgate to {'know' if known else 'forget'} node {name}", denied, 30.0)
 
@@ -107,12 +108,12 @@ def wait_for_node(cluster: Cluster, name: str, *, known: bool = True) -> None:
 def _answers(cluster: Cluster, webhooks: list[str]) -> float:
     """The calls that podgate answered, whatever the verdict: all calls but those that failed, open or closed."""
     prefix = "apiserver_admission_webhook"
-    total = 0.0
+    total, text = 0.0, cluster.metrics()
     for name in webhooks:
-        total += cluster.metric(f"{prefix}_request_total", {"name": name})
-        total -= cluster.metric(f"{prefix}_fail_open_count", {"name": name})
+        total += cluster.metric(f"{prefix}_request_total", {"name": name}, text)
+        total -= cluster.metric(f"{prefix}_fail_open_count", {"name": name}, text)
         failed = {"name": name, "error_type": "calling_webhook_error"}
-        total -= cluster.metric(f"{prefix}_rejection_count", failed)
+        total -= cluster.metric(f"{prefix}_rejection_count", failed, text)
     return total
 
 

@@ -101,7 +101,7 @@ def demands(random: Random) -> Json:
     if random.random() < 0.4:
         keys = random.sample([ZONE, DISK, POOL, FLAG, ARCH, OS], random.choice((1, 1, 2)))
         spec["nodeSelector"] = {key: random.choice(_VALUES[key]) for key in keys}
-    affinity = {}
+    affinity: Json = {}
     if random.random() < 0.7:
         terms = [_term(random) for _ in range(random.choice((1, 1, 2, 3)))]
         affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}

@@ -1,6 +1,11 @@
-"""The form of golden/select: which manifest each runtime ends with for a node."""
+"""The form of golden/select: which manifest each runtime ends with for a node.
+
+What a node does not say the libraries take from where they run, which was linux/amd64: an empty os, and for
+containers/image an empty architecture.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from webhook.core.crio import choose
@@ -13,7 +18,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     """`containerd_only`, `containerd_transfer`, `crio`: a digest, or an error's class."""
     node = question["node"]
     platform = Platform(
-        node.get("os", ""),
+        node.get("os") or "linux",
         node.get("architecture", ""),
         node.get("variant", ""),
         node.get("os_version", ""),
@@ -25,7 +30,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     return {
         "containerd_only": _answered(lambda: pull(root, blobs, platform, LATEST, transfer=False)),
         "containerd_transfer": _answered(lambda: pull(root, blobs, platform, LATEST, transfer=True)),
-        "crio": _answered(lambda: _crio(root, blobs, platform)),
+        "crio": _answered(lambda: _crio(root, blobs, replace(platform, architecture=platform.architecture or "amd64"))),
     }
 
 
