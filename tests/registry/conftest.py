@@ -17,7 +17,7 @@ from webhook.core.reference import Reference, parse_image
 from webhook.ports import Access
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.options import Hooks, RegistryOptions
-from webhook.registry.resolver import RegistryImages
+from webhook.registry.resolver import Legacy, RegistryImages
 
 LOOPBACK = AddressPolicy(allowed=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
 
@@ -64,7 +64,7 @@ class Setting:
         """Sleep lasts until then."""
         self._over = over
 
-    def images(self, **options: object) -> RegistryImages:
+    def images(self, legacy: Legacy | None = None, **options: object) -> RegistryImages:
         hooks = Hooks(
             clock=self.clock,
             wall=self.clock,
@@ -75,7 +75,7 @@ class Setting:
             on_cache=lambda cache, result: self.lookups.append((cache, result)),
         )
         values: dict[str, object] = {"hosts_dir": self.folder, "addresses": LOOPBACK, **options}
-        made = RegistryImages(RegistryOptions(**values), hooks)  # type: ignore[arg-type] # a test names any of them
+        made = RegistryImages(RegistryOptions(**values), hooks, legacy)  # type: ignore[arg-type] # a test names any of them
         self.opened.append(made)
         return made
 
