@@ -65,12 +65,25 @@ def helm(components: Components, cluster: Cluster, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def untouched(cluster: Cluster, helm: Helm) -> Iterator[None]:
     """Whatever the test installs it has to take away again, to the last object."""
-    wait_until("controllers to be done", lambda: everything(cluster) == everything(cluster), 10)
+    wait_until("other tests' namespaces to be gone", lambda: not ending(cluster), 30)
     before = everything(cluster)
     yield
     helm("uninstall", RELEASE, "-n", NAMESPACE, "--ignore-not-found", "--wait")
-    wait_until("all to be as before", lambda: everything(cluster) == before, 30)
+    wait_until("all to be as before", lambda: _Difference(everything(cluster) ^ before), 30)
     assert cluster.kubectl("get", "lease", f"{FULL}-webhook-tls", "-n", NAMESPACE).code == 1
+
+
+def ending(cluster: Cluster) -> list[str]:
+    """Namespaces that are being deleted."""
+    namespaces = cluster.get("namespaces")["items"]
+    return [one["metadata"]["name"] for one in namespaces if "deletionTimestamp" in one["metadata"]]
+
+
+class _Difference(frozenset[tuple[str, str, str]]):
+    """Objects that came or went; true where there are none, so that what is waited for is shown in full."""
+
+    def __bool__(self) -> bool:
+        return not len(self)
 
 
 def everything(cluster: Cluster) -> set[tuple[str, str, str]]:
@@ -182,7 +195,6 @@ def test_rights_are_the_least_for_each_scope_of_pull_secrets(cluster: Cluster, h
 def may(cluster: Cluster, right: str) -> bool:
     words = right.split()
     return cluster.kubectl("auth", "can-i", *words, f"--as=system:serviceaccount:{NAMESPACE}:{FULL}").code == 0
-'''
 
 
 def given(**more: Any) -> dict[str, Any]:
@@ -256,6 +268,11 @@ def ready(cluster: Cluster, folder: Path, *more: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+def wait_for_the_check(cluster: Cluster) -> None:
+    words = ("get", "job", f"{FULL}-check", "-n", NAMESPACE)
+    wait_until("the check's Job", lambda: cluster.kubectl(*words).code == 0, 30)
+
+
 def end_the_check(cluster: Cluster, phase: str) -> None:
     """Says of the Job's pod what a kubelet would."""
     words = ("pods", "-n", NAMESPACE, "-l", f"batch.kubernetes.io/job-name={FULL}-check")
@@ -277,7 +294,7 @@ def test_the_check_after_an_upgrade_and_as_a_test_calls_the_webhook(
     for verb in ("upgrade", "test"):
         arguments = [verb, RELEASE, *([CHART] if verb == "upgrade" else []), "-n", NAMESPACE]
         running = helm.begin(*arguments, values=values if verb == "upgrade" else None)
-        cluster.wait_for("job", f"{FULL}-check", NAMESPACE)
+        wait_for_the_check(cluster)
         done = ready(cluster, tmp_path, "--address", f"{HOST}:{podgate.port}")
         assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
         assert running.running()
@@ -287,7 +304,7 @@ def test_the_check_after_an_upgrade_and_as_a_test_calls_the_webhook(
     # Nobody answers: Helm calls the upgrade failed, and of the Job nothing is left.
     podgate.kill()
     running = helm.begin("upgrade", RELEASE, CHART, "-n", NAMESPACE, values=values)
-    cluster.wait_for("job", f"{FULL}-check", NAMESPACE)
+    wait_for_the_check(cluster)
     done = ready(cluster, tmp_path, "--address", f"{HOST}:{podgate.port}")
     assert done.returncode == 1
     assert "not ready after 5 s: webhook validate.podgate.dev: " in done.stderr

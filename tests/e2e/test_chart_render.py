@@ -54,7 +54,6 @@ def test_a_real_api_server_takes_every_object(helm: Helm, refusals: Take, case: 
     assert all(one["metadata"].get("namespace") in (None, *NAMESPACES) for one in objects)
     (config_map,) = (one for one in objects if "settings.yaml" in one.get("data", {}))
     settings = yaml.safe_load(config_map["data"]["settings.yaml"])
-    settings.pop("certificate", None)
     assert isinstance(parse_settings(settings), Settings)
 
 

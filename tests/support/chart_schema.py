@@ -15,7 +15,9 @@ from pydantic import BaseModel
 from webhook.settings import Settings
 from webhook.settings_doc import _bounds, _fields, _inner
 
-OF_THE_CHART: Final = frozenset({"certificate"})
+OF_THE_CHART: Final = frozenset(
+    {f"certificate.{key}" for key in ("mode", "secret", "lease", "webhookConfiguration", "service")}
+)
 """Settings that follow from other values of the chart, so that nobody may set them."""
 
 _SETTINGS: Final = "settings"

@@ -61,11 +61,12 @@ app.kubernetes.io/component: webhook
 {{- $registries := mergeOverwrite (deepCopy ($settings.registries | default dict)) (dict "hostsDir" "/etc/podgate/hosts") -}}
 {{- $_ := set $settings "registries" $registries -}}
 {{- end -}}
+{{- $certificate := dict "mode" "files" -}}
 {{- if eq .Values.certificates.mode "selfManaged" -}}
 {{- $name := include "podgate.fullname" . -}}
-{{- $certificate := dict "mode" "selfManaged" "secret" (include "podgate.certificateSecret" .) "webhookConfiguration" $name "service" $name -}}
-{{- $_ := set $settings "certificate" $certificate -}}
+{{- $certificate = dict "mode" "selfManaged" "secret" (include "podgate.certificateSecret" .) "webhookConfiguration" $name "service" $name -}}
 {{- end -}}
+{{- $_ := set $settings "certificate" (mergeOverwrite (deepCopy ($settings.certificate | default dict)) $certificate) -}}
 {{- $settings | toYaml -}}
 {{- end -}}
 
