@@ -124,6 +124,29 @@ async def test_node_pools_are_not_asked_for_where_they_are_switched_off(server: 
     assert (server.count("list nodepools"), cluster.node_pools()) == (0, ())
 
 
+async def test_node_pools_that_are_wanted_later_are_uncertain_until_listed_and_keep_nothing_waiting(
+    server: ApiServer,
+) -> None:
+    server.absent.clear()
+    server.put("nodepools", POOL)
+    cluster = LiveCluster(await connection_to(server), BRISK, with_node_pools=False)
+    await cluster.start(watch=True)
+    await cluster.wait_listed()
+    server.gate.clear()
+    cluster.follow_node_pools(wanted=True)
+    assert (cluster.listed, cluster.node_pools()) == (True, (UNREAD,))
+    server.gate.set()
+    await until(lambda: pools(cluster) == ["general"])
+    cluster.follow_node_pools(wanted=True)
+    assert pools(cluster) == ["general"]
+    cluster.follow_node_pools(wanted=False)
+    assert (cluster.listed, cluster.node_pools()) == (True, ())
+    server.put("nodepools", {**POOL, "metadata": {"name": "other"}})
+    cluster.follow_node_pools(wanted=True)
+    await until(lambda: pools(cluster) == ["general", "other"])
+    await cluster.close()
+
+
 async def test_node_pools_are_listed_once_for_check(server: ApiServer) -> None:
     for absent, found in (({"nodepools"}, []), (set(), ["general"])):
         server.absent = absent

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,16 +19,8 @@ SECRET = "hunter2"
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Logging is the process's own: it is put back as it was."""
-    names = (*logs.LIBRARIES, *logs.OWN)
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names})
-    yield
-    root.handlers[:], level, levels = before
-    root.setLevel(level)
-    for name, was in levels.items():
-        logging.getLogger(name).setLevel(was)
+def restored(restored_logging: None) -> None:
+    """For each of these tests."""
 
 
 class Written:

@@ -10,7 +10,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -83,6 +83,10 @@ class AdmissionServer:
     def listening(self) -> bool:
         """Whether new connections are taken."""
         return self._site is not None
+
+    def keep_back(self, margin: float) -> None:
+        """From now on so many seconds are kept back of the timeout of each request that comes."""
+        self._options = replace(self._options, margin=margin)
 
     async def start(self, review: Review) -> int:
         """Listens, and returns the port (settings may say 0: any free one). Raises CannotServe."""

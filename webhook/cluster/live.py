@@ -58,7 +58,10 @@ class LiveCluster:
         self._node_pools: Store[NodePool] = Store()
         self._node_reflector = Reflector(connection, NODES, self._nodes, pace)
         self._namespace_reflector = Reflector(connection, NAMESPACES, self._namespaces, pace)
+        self._pace = pace
         self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
+        self._pool_task: asyncio.Task[Any] | None = None
+        self._pools_came_later = False
         self._secrets = SecretReader(connection)
         self._runtime_classes = RuntimeClassReader(connection)
         self._namespace_reader = NamespaceReader(connection)
@@ -76,7 +79,7 @@ class LiveCluster:
             self._tasks.append(create(self._node_reflector.run(), name="watch nodes"))
             self._tasks.append(create(self._namespace_reflector.run(), name="watch namespaces"))
             if self._pool_reflector:
-                self._tasks.append(create(self._pool_reflector.run(), name="watch NodePools"))
+                self._watch_pools(self._pool_reflector)
             return
         lists = [self._node_reflector.list_once(), self._namespace_reflector.list_once()]
         if self._pool_reflector:
@@ -90,11 +93,29 @@ class LiveCluster:
             elif missed is not None:
                 raise missed
 
+    def _watch_pools(self, reflector: Reflector[NodePool]) -> None:
+        self._pool_task = asyncio.get_running_loop().create_task(reflector.run(), name="watch NodePools")
+        self._tasks.append(self._pool_task)
+
+    def follow_node_pools(self, *, wanted: bool) -> None:
+        """From now on follow NodePools, or do not; for a cluster that is being watched. Until they have been listed for
+        the first time, what they may give is uncertain, and podgate stays as ready as it is."""
+        if wanted == (self._pool_reflector is not None):
+            return
+        if self._pool_task is not None:
+            self._pool_task.cancel()
+        self._pool_reflector, self._pool_task = None, None
+        self._node_pools.replace({})
+        if wanted:
+            self._pools_came_later = True
+            self._pool_reflector = Reflector(self._connection, NODE_POOLS, self._node_pools, self._pace)
+            self._watch_pools(self._pool_reflector)
+
     @property
     def listed(self) -> bool:
         """Whether the first lists are complete, and NodePools have been asked for; readiness. It does not wait for
         NodePools that cannot be listed, as where the CRD's conversion fails: until they are, they are uncertain."""
-        pools = self._pool_reflector is None or self._pool_reflector.tried
+        pools = self._pool_reflector is None or self._pools_came_later or self._pool_reflector.tried
         return self._node_reflector.listed and self._namespace_reflector.listed and pools
 
     async def wait_listed(self) -> None:
