@@ -70,7 +70,7 @@ def untouched(cluster: Cluster, helm: Helm) -> Iterator[None]:
     yield
     helm("uninstall", RELEASE, "-n", NAMESPACE, "--ignore-not-found", "--wait")
     wait_until("all to be as before", lambda: _Difference(everything(cluster) ^ before), 30)
-    assert cluster.kubectl("get", "lease", f"{FULL}-webhook-tls", "-n", NAMESPACE).code == 1
+    assert cluster.kubectl("get", "lease", f"{FULL}-tls-self", "-n", NAMESPACE).code == 1
 
 
 def ending(cluster: Cluster) -> list[str]:
@@ -117,9 +117,9 @@ def test_install_upgrade_rollback_and_uninstall_leave_what_podgate_wrote_and_the
     assert "--set settings.mode=deny" in notes
     assert "caBundle" not in configuration(cluster)["clientConfig"]
     # What podgate does in this mode, with the rights that it has been given.
-    secret = cluster.get("secret", f"{FULL}-webhook-tls", "-n", NAMESPACE)
+    secret = cluster.get("secret", f"{FULL}-tls-self", "-n", NAMESPACE)
     as_podgate(cluster, "replace", "-f", "-", stdin={**secret, "data": {"tls.crt": "YQ==", "tls.key": "Yg=="}})
-    lease = cluster.get("lease", f"{FULL}-webhook-tls", "-n", NAMESPACE)
+    lease = cluster.get("lease", f"{FULL}-tls-self", "-n", NAMESPACE)
     as_podgate(cluster, "replace", "-f", "-", stdin={**lease, "spec": {"holderIdentity": "a"}})
     bundle = base64.b64encode(PEM.encode()).decode()
     patch = json.dumps([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}])
@@ -127,8 +127,8 @@ def test_install_upgrade_rollback_and_uninstall_leave_what_podgate_wrote_and_the
 
     def kept() -> None:
         assert configuration(cluster)["clientConfig"]["caBundle"] == bundle
-        assert cluster.get("secret", f"{FULL}-webhook-tls", "-n", NAMESPACE)["data"]["tls.key"] == "Yg=="
-        assert cluster.get("lease", f"{FULL}-webhook-tls", "-n", NAMESPACE)["spec"]["holderIdentity"] == "a"
+        assert cluster.get("secret", f"{FULL}-tls-self", "-n", NAMESPACE)["data"]["tls.key"] == "Yg=="
+        assert cluster.get("lease", f"{FULL}-tls-self", "-n", NAMESPACE)["spec"]["holderIdentity"] == "a"
 
     changed = {"replicaCount": 3, "settings": {"mode": "deny"}, "webhook": {"timeoutSeconds": 7}}
     install(helm, {**NO_CHECK, **changed}, "upgrade")
@@ -158,11 +158,11 @@ CAN = {
     "get secrets/any -n listed": {"cluster", "namespaces"},
     "list secrets -n listed": set(),
     "watch secrets -n listed": set(),
-    f"get secrets/{FULL}-webhook-tls -n {NAMESPACE}": {"cluster", "namespaces", "none"},
-    f"update secrets/{FULL}-webhook-tls -n {NAMESPACE}": {"cluster", "namespaces", "none"},
+    f"get secrets/{FULL}-tls-self -n {NAMESPACE}": {"cluster", "namespaces", "none"},
+    f"update secrets/{FULL}-tls-self -n {NAMESPACE}": {"cluster", "namespaces", "none"},
     f"update secrets/other -n {NAMESPACE}": set(),
     f"create secrets -n {NAMESPACE}": set(),
-    f"update leases.coordination.k8s.io/{FULL}-webhook-tls -n {NAMESPACE}": {"cluster", "namespaces", "none"},
+    f"update leases.coordination.k8s.io/{FULL}-tls-self -n {NAMESPACE}": {"cluster", "namespaces", "none"},
     f"update leases.coordination.k8s.io/other -n {NAMESPACE}": set(),
     f"patch validatingwebhookconfigurations/{FULL}": {"cluster", "namespaces", "none"},
     "patch validatingwebhookconfigurations/other": set(),
@@ -170,6 +170,7 @@ CAN = {
     f"delete validatingwebhookconfigurations/{FULL}": set(),
     "list nodes": {"cluster", "namespaces", "none"},
     "get nodes": set(),
+    "get namespaces": {"cluster", "namespaces", "none"},
     "get pods -n team": set(),
     "create pods -n team": set(),
     "create events -n team": {"cluster", "namespaces", "none"},

@@ -3,11 +3,11 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of all objects. 52 characters, so that the longest suffix ("-webhook-tls") fits in a label. */}}
+{{/* The name of all objects. 54 characters, so that the Service with the longest suffix ("-metrics") has at most 63. */}}
 {{- define "podgate.fullname" -}}
 {{- $name := include "podgate.name" . -}}
 {{- $release := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- default $release .Values.fullnameOverride | trunc 51 | trimSuffix "-" -}}
+{{- default $release .Values.fullnameOverride | trunc 54 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "podgate.selectorLabels" -}}
@@ -50,7 +50,7 @@ app.kubernetes.io/component: webhook
 {{- if eq .Values.certificates.mode "existingSecret" -}}
 {{ .Values.certificates.existingSecret.name }}
 {{- else -}}
-{{ include "podgate.fullname" . }}-webhook-tls
+{{ include "podgate.fullname" . }}-tls-self
 {{- end -}}
 {{- end -}}
 
