@@ -163,6 +163,14 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "server.certificateDir": (["/tls"], ["", None, 1]),
     "server.maxBodyBytes": (["1Mi", "16Mi", "128Mi"], ["1Ki", "129Mi", None, "x"]),
     "server.shutdownDelay": (["0s", "10s", "5m"], [*DURATION_WRONG, "301s"]),
+    "certificate.mode": (["files", "selfManaged"], ["certManager", "", None, True]),
+    "certificate.secret": (["podgate", "a.b-c"], ["", "Podgate", "a/b", "../x", "a" * 254, None, 1]),
+    "certificate.lease": (["podgate", None], ["", "Podgate", "a/b", 1]),
+    "certificate.webhookConfiguration": (["podgate"], ["", "a/b", "a?b", None]),
+    "certificate.service": (["podgate"], ["", "a_b", None]),
+    "certificate.lifetime": (["10s", "24h", "5840h"], [*DURATION_WRONG, "9s", "9601h"]),
+    "certificate.caLifetime": (["6480h", "17520h", "96000h"], [*DURATION_WRONG, "29s", "96001h"]),
+    "certificate.seenFor": (["0s", "30s", "10m"], [*DURATION_WRONG, "601s"]),
 }
 
 
@@ -187,6 +195,15 @@ def tree(key: str, value: object) -> dict[str, Any]:
 def shown(key: str) -> str:
     """A key as an error names it."""
     return key.replace("nodes.declared.", "nodes.declared[0].").replace("kinds.", "kinds[0].")
+
+
+@pytest.mark.parametrize(
+    "certificate", [{"lifetime": "5841h"}, {"caLifetime": "6479h"}, {"lifetime": "10m", "caLifetime": "29m59s"}]
+)
+def test_an_authority_that_would_not_outlast_what_it_signs(certificate: dict[str, str]):
+    with pytest.raises(MalformedSettings, match=r"f\.yaml: certificate: caLifetime must be at least three times"):
+        parse_settings({"certificate": certificate}, "f.yaml")
+    assert parse_settings({"certificate": {"lifetime": "10m", "caLifetime": "30m"}}).certificate.lifetime == 600
 
 
 @pytest.mark.parametrize("key", KEYS)

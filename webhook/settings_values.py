@@ -127,6 +127,12 @@ def _kind(value: str) -> str:
     return value
 
 
+def _object_name(value: str) -> str:
+    if len(value) > 253 or not _GROUP.fullmatch(value):
+        raise ValueError("must be an object's name: lower case, digits, - and .")
+    return value
+
+
 def _template_path(value: str) -> str:
     try:
         parse_way(value)
@@ -212,6 +218,7 @@ ShortNames = Annotated[str, AfterValidator(_short_names), _shown(r"^[^\s/]+$")]
 RealmText = Annotated[str, AfterValidator(_realm), _shown(r"^\S+$")]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+ObjectName = Annotated[str, AfterValidator(_object_name), _shown(rf"^{_GROUP.pattern}$")]
 Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
 ONE_FORM: Final = AfterValidator(_one_form)
 """For the keys of one of two forms; the other form's key stands before them."""

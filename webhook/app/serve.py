@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.admission.certificate import Certificate
 from webhook.admission.lifecycle import Lifecycle, serve_directly
 from webhook.admission.review import Reviewer, Surroundings
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
+from webhook.app.certificate import renewal, to_serve
 from webhook.app.parts import own_credentials, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.binding import BindingJudge
@@ -62,8 +62,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
-        certificate = Certificate(settings.server.certificate_dir, metrics.show_certificate)
-        certificate.load()
+        certificate = to_serve(settings, metrics.show_certificate, in_cluster=nodes is None)
         counting = Counting(metrics.internal_error, metrics.unreadable)
         server = AdmissionServer(server_options(settings), certificate.context, counting)
         lifecycle = Lifecycle(server, settings.server.shutdown_delay)
@@ -94,7 +93,8 @@ async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str
         port = await health.start(settings.server.address, settings.server.metrics_port)
         stack.push_async_callback(health.stop)
         logger.info("health and metrics on port %d", port, extra={"port": port})
-        _in_background(stack, certificate.watch(), show_nodes(metrics, source.cluster))
+        keeping = renewal(certificate, settings, source.connection, environment)
+        _in_background(stack, keeping, show_nodes(metrics, source.cluster))
         if source.connection is None:
             await serve_directly(server, lifecycle, reviewer.review)
         else:
