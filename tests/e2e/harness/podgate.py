@@ -160,6 +160,7 @@ class Podgate:
         self._settings.write_text(json.dumps({**settings, "server": server}, indent=1))  # JSON is YAML
         kubeconfig = cluster.service_account_kubeconfig(names.namespace, names.service_account)
         self._environment = bare_environment(folder / "home", KUBECONFIG=str(kubeconfig), PYTHONUNBUFFERED="1",
+                                             POD_NAMESPACE=names.namespace,
                                              PYTHONPATH=os.environ.get("PYTHONPATH", str(ROOT)))  # fmt: skip
         self._process: Process | None = None
 
