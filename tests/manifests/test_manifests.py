@@ -12,6 +12,7 @@ from webhook.admission.handlers import RESOURCES
 from webhook.admission.lifecycle import SERVING_SECONDS
 from webhook.admission.times import LONGEST_TIMEOUT
 from webhook.app.certificate import NAMESPACE_VARIABLE, POD_VARIABLE
+from webhook.app.reload import UID_VARIABLE
 from webhook.core.kinds import JUDGED
 from webhook.settings import Settings, load_settings, parse_settings
 
@@ -109,7 +110,11 @@ def test_the_certificate_has_its_places_its_rights_and_nothing_else(webhook: Any
     (deployment,) = documents("deployment.yaml")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     fields = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
-    assert fields == {NAMESPACE_VARIABLE: "metadata.namespace", POD_VARIABLE: "metadata.name"}
+    assert fields == {
+        NAMESPACE_VARIABLE: "metadata.namespace",
+        POD_VARIABLE: "metadata.name",
+        UID_VARIABLE: "metadata.uid",
+    }
 
 
 def test_every_kind_that_is_judged_is_sent_and_no_other(webhook: Any):
