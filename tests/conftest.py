@@ -19,7 +19,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
     """Logging is the process's own: it is put back as it was."""
-    names = (*logs.LIBRARIES, *logs.OWN)
+    names = (*logs.LIBRARIES, *logs.SILENT, *logs.OWN)
     root = logging.getLogger()
     before = (root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names})
     yield

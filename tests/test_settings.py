@@ -136,6 +136,20 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "deadlineMargin": (["0s", "1s", "30s"], [*DURATION_WRONG, "31s"]),
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
+    "traces.endpoint": (
+        [None, "http://collector:4318/v1/traces", "https://[::1]:4318", "https://otlp.example/a/b"],
+        [
+            "",
+            "collector:4318",
+            "ftp://collector",
+            "http://u:p@collector/",
+            "http://collector/?key=1",
+            1,
+            "http://",
+            "http://a b/",
+        ],
+    ),
+    "traces.ratio": ([0, 0.25, 1, 1.0, "0.5"], [-0.1, 1.1, 2, None, True, "", "all", "1e-3", float("nan"), [0.5]]),
     "server.address": (["", "127.0.0.1", "::"], [None, 1, ["::"]]),
     "kinds": (
         [[], [{"group": "argoproj.io", "resource": "rollouts"}]],

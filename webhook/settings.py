@@ -6,7 +6,7 @@ changes a key here makes it anew.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -15,6 +15,7 @@ from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
 from webhook.settings_errors import first_problem
 from webhook.settings_server import Certificate, Server
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
+from webhook.settings_traces import Traces
 from webhook.settings_tree import Tree as _Tree
 from webhook.settings_tree import key as _key
 from webhook.settings_tree import listed as _list
@@ -319,6 +320,7 @@ class Settings(_Tree):
     log: Annotated[Log, _key("What is logged.")] = Log()
     server: Annotated[Server, _key("Where `serve` listens.")] = Server()
     certificate: Annotated[Certificate, _key("Where the serving certificate comes from.")] = Certificate()
+    traces: Annotated[Traces, _key("OpenTelemetry traces.")] = Traces()
 
 
 def judged_kinds(settings: Settings) -> Kinds:
@@ -335,13 +337,22 @@ def load_settings(path: str | None, environment: Mapping[str, str]) -> Settings:
     A variable PODGATE_ and the key's path in capitals, such as PODGATE_MODE or PODGATE_CACHE_TAG_TTL, sets a key that
     holds a single value. Raises MalformedSettings, whose text names the file or variable, and the key.
     """
-    chosen = path or environment.get(CONFIG_VARIABLE) or None
-    tree = read_settings_file(chosen) if chosen else {}
+    chosen = chosen_file(path, environment)
+    return settings_over(read_settings_file(chosen) if chosen else {}, chosen or "settings", environment)
+
+
+def chosen_file(path: str | None, environment: Mapping[str, str]) -> str | None:
+    """The settings file that counts: the one that is named, else that of PODGATE_CONFIG, else none."""
+    return path or environment.get(CONFIG_VARIABLE) or None
+
+
+def settings_over(tree: dict[str, Any], name: str, environment: Mapping[str, str]) -> Settings:
+    """The settings of a file's tree, over which the environment is laid. Raises MalformedSettings."""
     set_by = {}
     for keys, value in from_environment(Settings, environment):
         lay(tree, keys, value)
         set_by[".".join(keys)] = variable(keys)
-    return _parse(tree, chosen or "settings", set_by)
+    return _parse(tree, name, set_by)
 
 
 def parse_settings(tree: Mapping[str, object], name: str = "settings") -> Settings:

@@ -33,6 +33,8 @@ _GROUP: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*
 """An API group, and a resource as well: both are parts of a path (apimachinery, IsDNS1123Subdomain)."""
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
 _AUTHORITY: Final = re.compile(_HOST)
+_SHARE: Final = re.compile(r"[0-9]{0,3}\.?[0-9]{1,17}", re.ASCII)
+_URL: Final = re.compile(rf"https?://{_HOST}(?:/[!-\"$->@-~]*)?")
 _REALM: Final = re.compile(rf"(?:https?://{_HOST}(?:/[!-~]*)?|{_HOST})")
 
 
@@ -54,6 +56,21 @@ def quantity(value: object) -> int:
     if number.denominator != 1:
         raise ValueError("must be a quantity of bytes, such as 32Mi")
     return int(number)
+
+
+def share(value: object) -> float:
+    """A number from 0 to 1, as YAML gives it, or as the text of a variable."""
+    if isinstance(value, str) and _SHARE.fullmatch(value):
+        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("must be a number from 0 to 1")
+
+
+def _http_url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("must be a URL without user and query, such as http://collector:4318/v1/traces")
+    return value
 
 
 def _network(value: str) -> str:
@@ -152,7 +169,7 @@ def _one_form(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
-Measure = Literal["duration", "size", "number"]
+Measure = Literal["duration", "size", "number", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +187,7 @@ class Between:
         return value
 
     def _read(self, bound: str) -> float:
-        if self.measure == "number":
+        if self.measure in ("number", "share"):
             return int(bound)
         return seconds(bound) if self.measure == "duration" else quantity(bound)
 
@@ -190,6 +207,11 @@ def counting(least: int, most: int) -> AfterValidator:
     return AfterValidator(Between(str(least), str(most), "number"))
 
 
+def sharing() -> AfterValidator:
+    """Bounds of a share."""
+    return AfterValidator(Between("0", "1", "share"))
+
+
 def _frozen(value: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
@@ -206,6 +228,8 @@ Seconds = Annotated[
 Bytes = Annotated[
     int, BeforeValidator(quantity), _shown(r"^[0-9]*\.?[0-9]*([kMGTPE]|[KMGTPE]i)?$", {"type": "integer", "minimum": 0})
 ]
+Share = Annotated[float, BeforeValidator(share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+HttpUrl = Annotated[str, AfterValidator(_http_url), _shown(r"^https?://[^\s?#@]+$")]
 Network = Annotated[str, AfterValidator(_network), _shown(r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")]
 PlatformText = Annotated[str, AfterValidator(_platform), _shown(r"^[^/:]+(/[^/:]+){1,2}(:[^/:]+)?$")]
 RuntimeText = Annotated[str, AfterValidator(_runtime), _shown(r"^(.+://.+)?$")]

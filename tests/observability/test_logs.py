@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +69,21 @@ def observation(name: str, namespace: str = "default") -> Observation:
         0.0123456789,
         ("short-name",),
     )
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "logs.md"
+
+
+def test_the_documentation_has_the_fields_of_a_decision(written: Written):
+    logs.set_up("info", "json")
+    logs.DecisionLog().decided(observation("web"))
+    [line] = lines(written)
+    page = DOCUMENT.read_text()
+    table = page[page.index("## Decisions") : page.index("## Other lines")]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert line.keys() == documented | {"time", "level", "logger", "message"}
+    assert all(f"`{name}`" in page for name in line)
 
 
 def test_a_decision_is_one_line(written: Written):

@@ -64,7 +64,10 @@ class Setting:
         """Sleep lasts until then."""
         self._over = over
 
-    def images(self, legacy: Legacy | None = None, **options: object) -> RegistryImages:
+    def images(self, **options: object) -> RegistryImages:
+        """A client; `legacy` is what it takes over."""
+        legacy = options.pop("legacy", None)
+        assert legacy is None or isinstance(legacy, Legacy)
         hooks = Hooks(
             clock=self.clock,
             wall=self.clock,

@@ -23,6 +23,7 @@ from webhook.core.errors import CannotServe
 
 BODY_SECONDS: Final = 10.0
 """For a request's body to come in: an API server sends it at once."""
+TRACE_HEADERS: Final = ("traceparent", "tracestate")
 KEEP_ALIVE_SECONDS: Final = 120.0
 """An API server gives an idle connection up after 90 s. It has to be the first to do so: a POST that meets a closing
 connection is not sent again."""
@@ -157,7 +158,7 @@ class AdmissionServer:
             parsed = parse_review(body)
             if parsed is None:
                 raise Unreadable("the request is no AdmissionReview", uid)  # noqa: TRY301  # one way for all of these
-            return uid, await _in_time(review, parsed, times)
+            return uid, await _in_time(review, replace(parsed, trace=_trace_of(request)), times)
         except Unreadable as error:
             return error.uid, self._unreadable(error)
         except Exception as error:  # noqa: BLE001  # the last resort: no exception may become a refusal
@@ -178,6 +179,11 @@ class AdmissionServer:
         logger.error("a review was let through without a check", exc_info=error, extra={"uid": uid})
         _safely(self._counting.internal_error)
         return Answer(warnings=(message.last_resort(uid),), annotations={"decision": "allow", "reason": "error"})
+
+
+def _trace_of(request: web.BaseRequest) -> dict[str, str]:
+    """The headers of W3C Trace Context, which an API server sends where it traces; none as a rule."""
+    return {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
 
 
 async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answer:
