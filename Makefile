@@ -52,7 +52,7 @@ fmt: $(VENV)/.locked ## Format the code
 chart: $(VENV)/.locked ## Make the chart's settings, schema and table of values anew
 	$(BIN)/python -m tests.support.chart
 
-e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubectl against podgate (needs Go)
+e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl and helm against podgate (needs Go)
 	@$(BIN)/python -m tests.e2e.harness.components >/dev/null
 	$(BIN)/python -m pytest tests/e2e
 

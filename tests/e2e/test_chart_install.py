@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.harness.cluster import Cluster
+from tests.e2e.harness.cluster import Cluster, Result
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import HOST, ControlPlane
 from tests.e2e.harness.helm import CHART, Helm
@@ -134,6 +134,12 @@ def test_install_upgrade_rollback_and_uninstall_leave_what_podgate_wrote_and_the
     install(helm, {**NO_CHECK, **changed}, "upgrade")
     kept()
     assert state(cluster) == (3, "deny", 7)
+    # What the notes say: the one value changes, and those that were given stay.
+    words = ("--reset-then-reuse-values", "--set", "settings.mode=audit")
+    assert " ".join(words[:2]) in notes
+    helm.must("upgrade", RELEASE, CHART, "-n", NAMESPACE, *words)
+    kept()
+    assert state(cluster) == (3, "audit", 7)
     helm.must("rollback", RELEASE, "1", "-n", NAMESPACE)
     kept()
     assert state(cluster) == (2, "warn", 10)
@@ -253,7 +259,7 @@ def served(
 
 @pytest.mark.parametrize("served", ["existingSecret", "selfManaged"], indirect=True)
 def test_podgate_works_with_the_rights_and_the_configuration_of_the_chart(
-    cluster: Cluster, registry: Registry, served: tuple[Podgate, dict[str, Any]]
+    cluster: Cluster, helm: Helm, registry: Registry, served: tuple[Podgate, dict[str, Any]]
 ):
     podgate, _ = served
     nodes = {"amd-1": "linux/amd64", "arm-1": "linux/arm64"}
@@ -269,6 +275,7 @@ def test_podgate_works_with_the_rights_and_the_configuration_of_the_chart(
             assert create(cluster, namespace, bad).decision == "deny"
             assert create(cluster, namespace, pod("web", image)).decision == "warn"
             wait_until("the Event", lambda: 'podgate_events_total{result="written"} 1.0' in podgate.metrics(), 10)
+        try_a_denial(cluster, helm.must("get", "notes", RELEASE, "-n", NAMESPACE))
         # The configuration keeps podgate from being asked about its own namespace and the cluster's.
         for exempt in (NAMESPACE, "kube-system"):
             result = cluster.kubectl("create", "--dry-run=server", "-n", exempt, "-f", "-", stdin=bad)
@@ -278,6 +285,28 @@ def test_podgate_works_with_the_rights_and_the_configuration_of_the_chart(
     finally:
         for name in nodes:
             cluster.remove_node(name)
+
+
+def try_a_denial(cluster: Cluster, notes: str) -> None:
+    """Does what the notes say, as they say it."""
+    paragraph = notes.split("\n\n")[2].replace("|\n", "|")
+    create_it, label_it, try_it, delete_it = (line.strip() for line in paragraph.splitlines())
+    shell(cluster, f"{create_it} && {label_it}", expected=0)
+    account = ("get", "serviceaccount", "default", "-n", "podgate-try")
+    wait_until("the namespace's ServiceAccount", lambda: cluster.kubectl(*account).code == 0, 30)
+    denied = verdict(Result(1, "", shell(cluster, try_it, expected=1)))
+    assert denied.decision == "deny"
+    assert "Not/Valid" in denied.text
+    shell(cluster, delete_it, expected=0)
+
+
+def shell(cluster: Cluster, text: str, expected: int) -> str:
+    """Runs a line of a shell's; what it says on standard error."""
+    done = subprocess.run(
+        ["sh", "-c", text], env=cluster.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == expected, done.stderr
+    return done.stderr
 
 
 def create(cluster: Cluster, namespace: str, obj: Any) -> Verdict:

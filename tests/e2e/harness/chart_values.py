@@ -1,5 +1,6 @@
 """Values for the chart, by what they switch: together they give each value that has something to switch."""
 
+from copy import deepcopy
 from typing import Any
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -140,3 +141,30 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 """Values by what they switch."""
+
+
+def together(*names: str) -> dict[str, Any]:
+    """Several cases laid over one another."""
+    values: dict[str, Any] = {}
+    for name in names:
+        _lay(values, CASES[name])
+    return values
+
+
+def _lay(below: dict[str, Any], above: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay(below[key], value)
+        else:
+            below[key] = deepcopy(value)
+
+
+CASES["all kinds at once"] = together(
+    "names", "image by digest", "autoscaling", "scheduling", "pods", "service", "ServiceAccount of a cloud",
+    "pull secrets of some namespaces", "webhook", "certificate of cert-manager", "registries", "network policy, narrow",
+    "metrics", "metrics of the operator", "settings", "further objects",
+)  # fmt: skip
+CASES["as little as can be"] = together(
+    "one replica", "no security contexts", "ServiceAccount of yours", "roles of yours", "certificate of yours",
+    "no check", "settings taken away",
+)  # fmt: skip
