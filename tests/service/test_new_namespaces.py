@@ -73,7 +73,7 @@ async def test_nor_is_it_where_there_is_no_namespace(shop: World, server: ApiSer
         "apiVersion": "example.io/v1",
         "kind": "Thing",
         "metadata": {"name": "web"},
-        "spec": {"template": template},
+        "spec": spec,
     }
     assert brief(await shop.judge(thing)) == "deny mismatch"
     assert server.count("get namespaces") == 0
