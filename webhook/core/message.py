@@ -224,6 +224,13 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
     for image in dict.fromkeys(clean(image.image) for image in facts.images if image.stale):
         yield f"the registry of {image} cannot be reached: judged by what it said before"
+    by_list = (
+        image.image
+        for number, image in enumerate(facts.images)
+        if any(found.outcomes[number].why == "fits-by-manifest-list" for found in facts.nodes)
+    )
+    for name in dict.fromkeys(map(clean, by_list)):
+        yield f"{name} fits by its manifest list alone: the platform in its config is mislabelled"
 
 
 def _told(trouble: _Trouble) -> Iterator[str]:
