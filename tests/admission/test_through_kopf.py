@@ -126,7 +126,8 @@ async def api() -> AsyncIterator[ApiServer]:
     async with api_server() as running:
         running.put("nodes", node("amd-1"))
         running.put("nodes", node("arm-1", "arm64"))
-        running.put("namespaces", {"metadata": {"name": "default", "labels": {}}})
+        for name in {"default", *(recorded["request"]["namespace"] for recorded in RECORDED.values())}:
+            running.put("namespaces", {"metadata": {"name": name, "labels": {}}})
         yield running
 
 
