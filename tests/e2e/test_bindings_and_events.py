@@ -142,7 +142,7 @@ def component(cluster: Cluster, podgate: Podgate, tmp_path_factory: pytest.TempP
 
 def _without_pods(cluster: Cluster) -> bool:
     cluster.must("delete", "pods", "--all", "-n", NAME, "--force", "--grace-period=0", "--wait=false")
-    return cluster.get("pods,replicasets", "-n", NAME)["items"] == []
+    return not cluster.get("pods,replicasets", "-n", NAME)["items"]
 
 
 @contextmanager
