@@ -164,8 +164,6 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "server.maxBodyBytes": (["1Mi", "16Mi", "128Mi"], ["1Ki", "129Mi", None, "x"]),
     "server.shutdownDelay": (["0s", "10s", "5m"], [*DURATION_WRONG, "301s"]),
 }
-
-
 """By key: values that are taken, and values that are refused."""
 
 
@@ -202,8 +200,6 @@ def test_each_key(key: str):
 
 
 IN_LISTS = ("registries.realms.", "registries.credentials.", "registries.credentialProviders.")
-
-
 """Keys that are shown with the one that they stand in."""
 
 
