@@ -208,7 +208,7 @@ def _no_candidates(facts: Facts) -> str:
         name = clean(constraints.runtime_class, 63)
         return f"its node selector and that of its RuntimeClass {name} exclude each other"
     if constraints.node_name:
-        return f"its node {clean(constraints.node_name, 63)} is not known"
+        return f"there is no node {clean(constraints.node_name, 63)} that takes it"
     return "no node, existing or declared, takes it, and it demands no architecture"
 
 
@@ -305,7 +305,7 @@ def _mend_candidates(facts: Facts) -> str:
     if facts.runtime_class == "contradicted":
         return "make the two agree"
     if facts.workload.constraints.node_name:
-        return "check spec.nodeName"
+        return "check spec.nodeName, nodeSelector, affinity and tolerations"
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 
