@@ -186,8 +186,6 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "certificate.caLifetime": (["6480h", "17520h", "96000h"], [*DURATION_WRONG, "29s", "96001h"]),
     "certificate.seenFor": (["0s", "30s", "10m"], [*DURATION_WRONG, "601s"]),
 }
-
-
 """By key: values that are taken, and values that are refused."""
 
 
@@ -233,8 +231,6 @@ def test_each_key(key: str):
 
 
 IN_LISTS = ("registries.realms.", "registries.credentials.", "registries.credentialProviders.")
-
-
 """Keys that are shown with the one that they stand in."""
 
 

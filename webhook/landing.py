@@ -9,7 +9,7 @@ from typing import Final
 from webhook.core.candidates import Admission, demanded_platforms
 from webhook.core.grouping import NodeGroup, NodeIndex
 from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms
-from webhook.core.nodepools import pool_nodes
+from webhook.core.nodepools import nodes_to_come
 from webhook.core.platform import parse_platform
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
@@ -53,7 +53,7 @@ class Landing:
     def _to_come(self, constraints: PodConstraints, admission: Admission, start: int) -> tuple[NodeGroup, ...]:
         """The nodes that NodePools may give."""
         pools = self._cluster.node_pools() if self._settings.node_pools else ()
-        return _apart([node for pool in pools for node in pool_nodes(pool, constraints, admission)], start)
+        return _apart(tuple(nodes_to_come(pools, constraints, admission)), start)
 
 
 def _apart(nodes: Sequence[Node], start: int = 0) -> tuple[NodeGroup, ...]:

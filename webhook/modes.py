@@ -38,12 +38,13 @@ class Modes:
         return effective_mode(self._default, labels.get(MODE_LABEL), self._trust)
 
     async def of(self, namespace: str, deadline: float | None) -> NamespaceMode:
-        """The mode, asked for by `deadline` (the event loop's time) where the namespace is not known yet.
+        """The mode, asked for by `deadline` (the event loop's time) where the namespace is not known yet. An object of
+        a custom kind may be in none: then the settings' mode counts.
 
         Raises nothing. Where nobody can say, the strictest mode is `warn`, or `kubectl apply` of a namespace in mode
         off and of what it is to hold would be denied now and then.
         """
-        if self._trust == "ignored" or self._cluster.namespace_labels(namespace) is not None:
+        if self._trust == "ignored" or not namespace or self._cluster.namespace_labels(namespace) is not None:
             return NamespaceMode(self.at_hand(namespace))
         try:
             async with asyncio.timeout_at(deadline):

@@ -61,6 +61,12 @@ class Request:
     deadline: float | None = None
     binding: Decision | None = None
 
+    @property
+    def on_its_node(self) -> bool:
+        """Whether the pod has its node already, or gets it now: whatever the node's labels and taints are by now."""
+        was_bound = self.old is not None and bool(self.old.constraints.node_name) and not self.workload.template
+        return self.binding is not None or was_bound
+
 
 @dataclass(frozen=True, slots=True)
 class _Demands:
@@ -120,7 +126,7 @@ class Judge:
     async def _demands(self, request: Request) -> _Demands:
         """What the pods of an object demand: for a template, with what its RuntimeClass will add to them."""
         workload = request.workload
-        constraints = workload.constraints if request.binding is None else as_chosen(workload.constraints)
+        constraints = as_chosen(workload.constraints) if request.on_its_node else workload.constraints
         if not constraints.runtime_class:
             return _Demands(constraints)
         if request.admitted and not workload.template:

@@ -235,7 +235,9 @@ class Registries(_Tree):
         _key("Credential provider plugins of the kubelet's kind, tried after `credentials`."),
     ] = None
     request_timeout: Annotated[
-        Seconds, lasting("1ms", "5m"), _key("For one request, its redirects and the wait for its turn included.")
+        Seconds,
+        lasting("1ms", "5m"),
+        _key("For one request with its redirects; the wait for its turn may take as long again."),
     ] = 5.0
     concurrency_per_host: Annotated[
         int, counting(1, 1024), _key("Requests to one host at a time; more of them wait.")

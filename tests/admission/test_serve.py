@@ -136,7 +136,7 @@ async def test_recorded_reviews_against_a_file_of_nodes_until_sigterm(tmp_path: 
         port = await podgate.port()
         await podgate.ready()
         for recorded in RECORDED.values():
-            response = await answered(port, podgate.trust, json.dumps(recorded).encode(), "?timeout=2s")
+            response = await answered(port, podgate.trust, json.dumps(recorded).encode(), "?timeout=10s")
             assert response["uid"] == uid_of(recorded)
             assert response["auditAnnotations"]["reason"] != "error"
         assert (await podgate.health("/livez")) == (200, "ok\n")
@@ -276,7 +276,7 @@ async def test_reviews_in_a_cluster_until_sigterm(tmp_path: Path):
             await podgate.ready()
             for name in ("CREATE-Pod", "UPDATE-Deployment", "DELETE-Pod"):
                 body = json.dumps(RECORDED[name]).encode()
-                response = await answered(port, podgate.trust, body, "?timeout=2s")
+                response = await answered(port, podgate.trust, body, "?timeout=10s")
                 assert response["uid"] == uid_of(RECORDED[name])
                 assert response["auditAnnotations"]["reason"] != "error"
             podgate.process.send_signal(signal.SIGTERM)
@@ -305,7 +305,7 @@ async def test_an_api_server_that_cannot_be_reached_is_waited_for(tmp_path: Path
         async with api_server(port, api):
             await podgate.ready()
             body = json.dumps(RECORDED["CREATE-Pod"]).encode()
-            response = await answered(await podgate.port(), podgate.trust, body, "?timeout=2s")
+            response = await answered(await podgate.port(), podgate.trust, body, "?timeout=10s")
             assert response["uid"] == uid_of(RECORDED["CREATE-Pod"])
             podgate.process.send_signal(signal.SIGTERM)
             assert await podgate.exit_code() == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import ApiServer, api_server
+from tests.support.apiserver import ApiServer, Fault, api_server
 from tests.support.command import Podgate
 from tests.support.manifests import node, pod
 
@@ -84,6 +84,21 @@ def test_a_context_and_a_target_count_together(
     assert [one["name"] for one in ran.objects["web"]["nodes"]] == ["arm-1", "linux/amd64"]
 
 
+def test_node_pools_are_asked_for_only_where_settings_want_them(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    cluster.absent.clear()
+    cluster.fail("list nodepools", Fault(500))
+    ran = podgate.json("--config", settings, stdin=GOOD)
+    assert ran.objects["web"]["decision"] == "warn"  # what cannot be listed may run it
+    assert "NodePools are not known" in ran.err
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "nodes": {"nodePools": False}}))
+    ran = podgate.json("--config", settings, stdin=GOOD)
+    assert (ran.objects["web"]["decision"], ran.err) == ("deny", "")
+    assert cluster.count("list nodepools") == 1
+
+
 def test_labels_of_namespaces_are_wanted_and_not_needed(
     podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -91,7 +106,10 @@ def test_labels_of_namespaces_are_wanted_and_not_needed(
     labels = {"podgate.dev/mode": "warn"}
     cluster.put("namespaces", {"metadata": {"name": "default", "labels": labels}})
     assert podgate.json("--config", settings, stdin=GOOD).objects["web"]["decision"] == "warn"
-    cluster.forbidden.add("list namespaces")
+    cluster.forbidden.add("list namespaces")  # a namespace may be read by name all the same
+    ran = podgate.json("--config", settings, stdin=GOOD)
+    assert (ran.code, ran.objects["web"]["decision"]) == (0, "warn")
+    cluster.forbidden.add("get namespaces")
     ran = podgate.json("--config", settings, stdin=GOOD)
     assert (ran.code, ran.objects["web"]["decision"]) == (1, "deny")
     assert "Labels of namespaces are not known" in ran.err

@@ -126,6 +126,7 @@ async def test_secrets_of_other_types_are_passed_over(other: dict[str, Any]) -> 
         ({"data": {".dockerconfigjson": ""}}, b""),
         ({"data": {".dockerconfigjson": None}}, b""),
         ({"data": {".dockerconfigjson": "aGk="}, "stringData": {".dockerconfigjson": "over"}}, b"over"),
+        ({"stringData": {".dockerconfigjson": "half \ud83d"}}, "half \ufffd".encode()),
         ({"data": {".dockerconfigjson": "aGk="}, "stringData": {"other": "x"}}, b"hi"),
         ({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "aGk=", ".dockerconfigjson": "?"}}, b"hi"),
     ],

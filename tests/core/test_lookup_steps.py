@@ -1,16 +1,19 @@
 """moby's order: the four steps of the lookup (design, section 2), each with real documents."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
 from tests.support import images
 from tests.support.images import Image
 from tests.support.runtimes import DOCKERD
-from tests.support.walks import document, drive, examined, on, outcome
-from webhook.core.lookup import MAX_MANIFESTS, Config, Lists, look_up
+from tests.support.walks import CONTAINERD, document, drive, examined, on, outcome
+from webhook.core.errors import MalformedDocument
+from webhook.core.lookup import MAX_MANIFESTS, Config, Lists, examine, look_up
 from webhook.core.manifest import Document
 from webhook.core.platform import LATEST, Platform, format_platform
+from webhook.core.runtime import Runtime
 
 # The four steps of the lookup (design, section 2), each with real documents.
 
@@ -106,14 +109,18 @@ def on_fields(architecture):
 
 
 def test_the_manifests_asked_for_in_one_lookup_are_bounded():
+    """moby asks for all. Whether one of those that are not asked for has the config nobody knows: no mismatch."""
     entries = [
         {"mediaType": images.OCI_MANIFEST, "digest": f"sha256:{n:064x}", "size": 1, "platform": on_fields("arm64")}
         for n in range(3_000)  # more would be over moby's READ_LIMIT, and so be no list
     ]
     lists = Lists(reached=(document(images.index(entries)),))
-    found = examined(images.single("linux/amd64"), "linux/arm64", lists=lists)
-    assert sum(want.startswith("manifest") for want in found.wants) == MAX_MANIFESTS
-    assert found.answer.outcome.why == "config-mismatch"
+    image = images.single("linux/amd64")
+    contents = Mock(get=Mock(side_effect=image.documents.get))
+    walk = examine(document(image.root), on("linux/arm64"), Runtime.parse(CONTAINERD))
+    with pytest.raises(MalformedDocument, match="256"):
+        drive(walk, contents, lists)
+    assert contents.get.call_count == 1 + MAX_MANIFESTS  # the config comes first
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,12 @@ WARNINGS = {
             "or declare nodes that are to come in the settings"
         ),
     ),
-    "bound to a node that nobody knows": (
+    "bound to a node that nobody knows, or that does not take it": (
         Facts(demanding(node_name="n9"), "no-candidates", (), ()),
-        "podgate: Pod web was not checked: its node n9 is not known; check spec.nodeName",
+        (
+            "podgate: Pod web was not checked: there is no node n9 that takes it; "
+            "check spec.nodeName, nodeSelector, affinity and tolerations"
+        ),
     ),
     "a RuntimeClass that contradicts the template": (
         Facts(demanding("Job", runtime_class="win"), "no-candidates", (), (), runtime_class="contradicted"),

@@ -1,12 +1,14 @@
 """Karpenter NodePools: which nodes may come of them for which pods."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from webhook.core import nodepools
 from webhook.core.candidates import Admission
 from webhook.core.errors import MalformedObject
-from webhook.core.nodepools import parse_node_pool, pool_nodes
+from webhook.core.nodepools import nodes_to_come, parse_node_pool
 from webhook.core.platform import format_platform
 from webhook.core.workload import PodConstraints, parse_pod_spec
 
@@ -54,7 +56,8 @@ def affinity(*terms: list[str], fields: list[dict[str, Any]] | None = None) -> d
 def found(obj: dict[str, Any], *, daemon_set: bool = False, **spec: Any) -> list[str]:
     """The platforms of the nodes that may come; of one without, those that it may have."""
     constraints: PodConstraints = parse_pod_spec(spec)
-    nodes = pool_nodes(parse_node_pool(obj), constraints, Admission(constraints, daemon_set=daemon_set))
+    pools = [parse_node_pool(obj)]
+    nodes = list(nodes_to_come(pools, constraints, Admission(constraints, daemon_set=daemon_set)))
     assert all(node.name == "nodepool general" and not node.runtime.text for node in nodes)
     return [
         format_platform(node.platform) if node.platform else " ".join(["open:", *map(format_platform, node.may_be)])
@@ -170,7 +173,7 @@ def test_labels_of_the_template_are_those_of_the_nodes():
     obj = pool(LINUX, labels={"kubernetes.io/arch": "arm64", "team": "blue", "podgate.dev/emulates": "linux-amd64"})
     assert found(obj, nodeSelector={"team": "blue"}) == ["linux/arm64"]
     constraints = PodConstraints()
-    (node,) = pool_nodes(parse_node_pool(obj), constraints, Admission(constraints))
+    (node,) = nodes_to_come([parse_node_pool(obj)], constraints, Admission(constraints))
     assert list(map(format_platform, node.emulates)) == ["linux/amd64"]
     assert node.labels["karpenter.sh/nodepool"] == "general"
     assert "kubernetes.io/hostname" not in node.labels
@@ -205,3 +208,30 @@ def test_what_is_malformed_is_named(obj, path):
     with pytest.raises(MalformedObject) as caught:
         parse_node_pool(obj)
     assert caught.value.path == path
+
+
+def test_thousands_of_terms_cost_no_more_than_the_platforms_that_a_pool_has(monkeypatch: pytest.MonkeyPatch):
+    calls: Counter[str] = Counter()
+    for name in ("gathered", "compatible"):
+        original = getattr(nodepools, name)
+
+        def counted(*arguments: Any, name: str = name, original: Any = original) -> Any:
+            calls[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(nodepools, name, counted)
+    pools = [parse_node_pool(pool(LINUX, BOTH)) for _ in range(20)]
+    calls.clear()
+    many = affinity(*([f"karpenter.k8s.aws/cpu-{number} In 4"] for number in range(1000)))
+    constraints = parse_pod_spec(many)
+    nodes = list(nodes_to_come(pools, constraints, Admission(constraints)))
+    assert len(nodes) == 40
+    assert calls == {"gathered": 1000, "compatible": 20}
+
+
+def test_a_later_term_adds_what_an_earlier_one_leaves_out():
+    terms = affinity(["kubernetes.io/arch In arm64"], ["kubernetes.io/arch In arm64"], ["kubernetes.io/arch In amd64"])
+    assert found(pool(LINUX, BOTH), **terms) == ["linux/arm64", "linux/amd64"]
+    windows = affinity(*([f"node.kubernetes.io/windows-build In {build}"] for build in ("10.0.17763", "10.0.20348")))
+    builds = ["windows/amd64:10.0.17763", "windows/amd64:10.0.20348"]
+    assert found(pool("kubernetes.io/os In windows", AMD), **windows) == builds

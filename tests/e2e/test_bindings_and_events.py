@@ -132,9 +132,17 @@ def component(cluster: Cluster, podgate: Podgate, tmp_path_factory: pytest.TempP
     kustomization.write_text(text.replace("# components:\n# - ", "components:\n- "))
     install(cluster, copy)
     yield
+    # Without kubelets no pod becomes ready or ends, so that the Deployment would keep a pod of each template.
+    cluster.must("delete", "deployment", NAME, "-n", NAME, "--wait=false")
+    wait_until("the Deployment's pods to go", lambda: _without_pods(cluster), 30)
     install(cluster)
     point_at(cluster, podgate.port, podgate.ca)
     wait_until_called(cluster)
+
+
+def _without_pods(cluster: Cluster) -> bool:
+    cluster.must("delete", "pods", "--all", "-n", NAME, "--force", "--grace-period=0", "--wait=false")
+    return not cluster.get("pods,replicasets", "-n", NAME)["items"]
 
 
 @contextmanager

@@ -54,7 +54,9 @@ async def test_by_a_proxy_in_the_clear(setting: Setting, registry: Registry, por
         rules = ProxyRules.from_environment({"HTTP_PROXY": proxy.url()})
         images = setting.images(proxies=rules, addresses=AddressPolicy())
         for _ in range(2):  # the second by the same connection
-            assert (await images.resolve(reference("reg.example/team/app:1"), ANYBODY)).root.body
+            found = await images.resolve(reference("reg.example/team/app:1"), ANYBODY)
+            assert found.root.body
+            assert not found.stale
             setting.clock.now += 1000
         assert proxy.log[0].target == f"http://{said}/v2/team/app/manifests/1?ns=reg.example"
         assert [one.method for one in proxy.log] == ["GET", "HEAD"]

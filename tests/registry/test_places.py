@@ -46,7 +46,12 @@ async def test_the_failure_that_got_furthest_is_told_and_the_others_in_its_detai
         setting.serve("reg.example", first, second, third)
         error = await failure(setting.images())
         assert error.code == "denied"
-        assert "404" in error.detail
+        told = error.detail.split("; ")
+        assert [one.split(": ")[:2] for one in told] == [
+            [first.address, "unavailable"],
+            [second.address, "denied"],
+            [third.address, "not-found"],
+        ]
 
 
 async def test_capabilities_path_and_header(setting: Setting):

@@ -164,13 +164,21 @@ SOURCES: dict[str, Callable[[Path, Setting], Held]] = {
 
 
 def faults(other: Registry, kind: str, scheme: str) -> list[list[Fault]]:
-    """Each tried by itself. What a secret is shown as is the same for most sources: the codings are for two of them."""
+    """Each tried by itself. A secret is shown in the same way whatever source it is from, so that two sources stand for
+    all where it is the registry's way to fail that counts."""
     token = b'{"token": "T-MARKED"'
-    codings = CODINGS if kind in ("pull secrets", "an identity token") else ("json",)
-    of_all = [
+    short: list[list[Fault]] = [
         [],
+        [Fault(authorized=True, status=403, echo="json")],
+        [Fault(at="/token", status=401, echo="json")],
+        [Fault(at="/token", status=500)],  # with a token in the body
+        [Fault(at="/token", method="GET", status=405), Fault(at="/token", method="POST", status=400, echo="json")],
+    ]
+    if kind not in ("pull secrets", "an identity token"):
+        return short
+    of_all = [
         *([Fault(authorized=True, status=status, echo="json")] for status in (206, 401, 404, 500)),
-        *([Fault(authorized=True, status=403, echo=coding)] for coding in codings),
+        *([Fault(authorized=True, status=403, echo=coding)] for coding in CODINGS),
         [Fault(authorized=True, close=True)],
         [Fault(authorized=True, truncate=3)],
         [Fault(authorized=True, redirect=f"{other.url}/x?X-Amz-Signature={QUERY}")],
@@ -179,16 +187,15 @@ def faults(other: Registry, kind: str, scheme: str) -> list[list[Fault]]:
     ]
     of_token_servers = [
         *([Fault(at="/token", status=status, echo="json")] for status in (201, 403, 500)),
-        *([Fault(at="/token", status=401, echo=coding)] for coding in codings),
-        [Fault(at="/token", method="GET", status=405), Fault(at="/token", method="POST", status=400, echo="json")],
-        *([Fault(at="/token", status=status)] for status in (201, 401, 403, 404, 500)),  # with a token in the body
+        *([Fault(at="/token", status=401, echo=coding)] for coding in CODINGS),
+        *([Fault(at="/token", status=status)] for status in (201, 401, 403, 404)),  # with a token in the body
         [Fault(at="/token", body=token)],
         [Fault(at="/token", body=token + b', "expires_in": "\\n"}')],
         [Fault(at="/token", body=b'{"token": "T-MARKED\\n"}')],
         [Fault(at="/token", body=token + b', "issued_at": "T-MARKED"}')],
         [Fault(at="/token", redirect=f"http://127.0.0.1:1/?{QUERY}")],
     ]
-    return [*of_all, *(of_token_servers if scheme == "bearer" else [])]
+    return [*short, *of_all, *(of_token_servers if scheme == "bearer" else [])]
 
 
 class Telling:

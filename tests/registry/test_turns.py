@@ -97,6 +97,16 @@ async def test_a_slow_host_does_not_hold_up_another(setting: Setting, registry: 
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_the_wait_for_a_turn_is_not_taken_from_the_request(setting: Setting, registry: Registry):
+    """Else the queue of a slow host ends in time-outs of all that have just begun, and these open its circuit."""
+    registry.push("team/app", build.multi("linux/amd64"), *map(str, range(10)))
+    registry.faults = [Fault(delay=1.2)]
+    images = setting.images(concurrency_per_host=5, request_timeout=2.0)
+    await asyncio.gather(*(images.resolve(reference(f"reg.example/team/app:{n}"), access()) for n in range(10)))
+    assert setting.states == []
+    assert (registry.most_at_once, len(registry.log)) == (5, 10)
+
+
 async def test_many_hosts_leave_little_behind(setting: Setting, monkeypatch: pytest.MonkeyPatch):
     """Anybody can name hosts in a pod: what is remembered of them is bounded, and few sockets stay open. Half of them
     refuse connections, the others speak no TLS and have nothing."""

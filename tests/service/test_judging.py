@@ -1,5 +1,6 @@
 """What is judged and what follows: the table of the design's section 5, end to end."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -241,7 +242,27 @@ async def test_a_bound_pod_is_judged_on_its_node_alone(shop: World) -> None:
     assert brief(await shop.judge(pod(IMAGE, nodeName="amd"))) == "allow match"
     unknown = await shop.judge(pod(IMAGE, nodeName="gone", **ON_ARM))
     assert brief(unknown) == "warn no-candidates"
-    assert "its node gone is not known" in unknown.messages[0]
+    assert "there is no node gone that takes it" in unknown.messages[0]
+    refused = await shop.judge(pod(IMAGE, nodeName="arm", nodeSelector={"pool": "a"}))  # by the kubelet: NodeAffinity
+    assert brief(refused) == "warn no-candidates"
+    assert "there is no node arm that takes it" in refused.messages[0]
+
+
+async def test_what_a_node_was_when_a_pod_came_to_it_plays_no_part_in_updates(shop: World) -> None:
+    shop.has(AMD, node("arm", "linux/arm64", taints=["dedicated=x:NoExecute"]))
+    old = pod("reg.example/both:1", nodeName="arm", nodeSelector={"pool": "that it was in"})
+    new = copy.deepcopy(old)
+    new["spec"]["ephemeralContainers"] = [{"name": "debug", "image": IMAGE}]
+    judgement = await shop.judge(new, old=old)
+    assert (brief(judgement), outcomes(judgement)) == (
+        "deny mismatch",
+        {"arm": ["runs fits", "fails no-matching-entry"]},
+    )
+    template = await shop.judge(
+        templated("Deployment", IMAGE, nodeName="arm", nodeSelector={"pool": "a"}),
+        old=templated("Deployment", "reg.example/both:1", nodeName="arm", nodeSelector={"pool": "a"}),
+    )
+    assert brief(template) == "warn no-candidates"
 
 
 async def test_demanded_platforms_and_declared_shapes_stand_in_for_nodes(shop: World) -> None:

@@ -66,6 +66,19 @@ async def test_a_label_that_is_ignored_is_not_asked_for(shop: World, server: Api
     assert server.count("get namespaces") == 0
 
 
+async def test_nor_is_it_where_there_is_no_namespace(shop: World, server: ApiServer) -> None:
+    shop.settings = {"kinds": [{"group": "example.io", "resource": "things"}]}
+    spec = {"template": {"spec": pod(IMAGE)["spec"]}}
+    thing = {
+        "apiVersion": "example.io/v1",
+        "kind": "Thing",
+        "metadata": {"name": "web"},
+        "spec": spec,
+    }
+    assert brief(await shop.judge(thing)) == "deny mismatch"
+    assert server.count("get namespaces") == 0
+
+
 async def test_nor_is_it_for_what_is_not_judged(shop: World, server: ApiServer) -> None:
     assert brief(await shop.judge(pod(IMAGE), mirror=True)) == "allow skipped"
     assert server.count("get namespaces") == 0

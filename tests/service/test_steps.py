@@ -43,6 +43,18 @@ async def test_step_3_a_list_contradicts_the_config(on_arm: World) -> None:
     assert on_arm.paths() == wanted
 
 
+async def test_step_3_an_answer_with_a_text_says_that_the_config_is_mislabelled(on_arm: World) -> None:
+    on_arm.has(node("big", "linux/s390x"))
+    image = on_arm.registry.push("app", images.mislabelled("linux/arm64", claims="linux/amd64"), "1")
+    name = f"reg.example/app:1@{image.manifests[0].digest}"
+    judgement = await on_arm.judge(pod(name))
+    assert brief(judgement) == "warn partial"
+    assert outcomes(judgement) == {"arm": ["runs fits-by-manifest-list"], "big": ["fails config-mismatch"]}
+    assert judgement.messages[1].endswith(
+        f"{name} fits by its manifest list alone: the platform in its config is mislabelled"
+    )
+
+
 async def test_step_3_by_a_list_that_another_image_of_the_object_names(on_arm: World) -> None:
     image = on_arm.registry.push("app", images.mislabelled("linux/arm64", claims="linux/amd64"), "list")
     digest = image.manifests[0].digest

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.support.listening import Listener
+
 
 @dataclass(frozen=True)
 class Through:
@@ -40,7 +42,6 @@ class ForwardProxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
         self._stop = asyncio.Event()
-        self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
 
     def url(self, login: str = "", host: str = "127.0.0.1") -> str:
@@ -61,30 +62,17 @@ class ForwardProxy:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, self._listen, 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
+        listener = Listener(self._connection, self._tls)
+        self.port = await listener.open(self._listen)
         self._ready.set()
         await self._stop.wait()
-        server.close()
-        for task, writer in self._tasks.items():
-            writer.transport.abort()  # a task that has not begun does not do it
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _ in range(5):  # for what was aborted to be closed
-            await asyncio.sleep(0)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._loop.create_task(self._connection(reader, writer))
-        self._tasks[task] = writer
-        task.add_done_callback(self._tasks.pop)
+        await listener.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                while await self._answer(reader, writer):
-                    await writer.drain()
-        finally:
-            writer.transport.abort()
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while await self._answer(reader, writer):
+                await writer.drain()
+        writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether there may be another on this connection."""
@@ -116,7 +104,9 @@ class ForwardProxy:
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
             writer.write("\r\n".join(lines).format(path).encode("latin-1"))
             head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            length = (
+                0 if lines[0].startswith("HEAD ") else int(head.lower().partition(b"content-length:")[2].split()[0])
+            )
             return head + await reader.readexactly(length)
         finally:
             writer.transport.abort()

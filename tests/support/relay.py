@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
+from tests.support.listening import Listener
+
 
 class Relay:
     """An async context manager, in the test's own loop. `address`: where it leads to, host:port; empty: it reads and
@@ -15,18 +17,14 @@ class Relay:
         self.heard = 0
         self.port = 0
         self._address = address
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._connection)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._listener.open("127.0.0.1")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.close()
 
     async def all_closed(self) -> bool:
         """Whether every connection is closed by who made it, soon."""
@@ -36,15 +34,10 @@ class Relay:
                     await asyncio.sleep(0.002)
         return self.made > 0 and not self.open
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.made += 1
-        self.open += 1
-        task = asyncio.get_running_loop().create_task(self._connection(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the client has closed its side: what the other side does ends nothing here."""
+        self.made += 1
+        self.open += 1
         back = None
         answers: asyncio.Task[None] | None = None
         try:
@@ -56,7 +49,6 @@ class Relay:
                 await self._listen(reader, back)
         finally:
             self.open -= 1
-            writer.transport.abort()
             if back is not None:
                 back.transport.abort()
             if answers is not None:

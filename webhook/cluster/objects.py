@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from webhook.core.errors import BadCredentials, MalformedObject
+from webhook.core.jsontree import clean
 from webhook.core.keyring import PullSecret
 from webhook.core.objects import Fields
 
@@ -62,7 +63,7 @@ def parse_pull_secret(obj: Mapping[str, object], namespace: str, name: str) -> P
     written, stored = obj.get("stringData"), obj.get("data")
     if isinstance(written, Mapping) and key in written:
         text = written[key]
-        data = text.encode() if isinstance(text, str) else None
+        data = clean(text).encode() if isinstance(text, str) else None
     elif isinstance(stored, Mapping) and key in stored:
         data = _from_base64(stored[key])
     else:

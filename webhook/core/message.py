@@ -208,7 +208,7 @@ def _no_candidates(facts: Facts) -> str:
         name = clean(constraints.runtime_class, 63)
         return f"its node selector and that of its RuntimeClass {name} exclude each other"
     if constraints.node_name:
-        return f"its node {clean(constraints.node_name, 63)} is not known"
+        return f"there is no node {clean(constraints.node_name, 63)} that takes it"
     return "no node, existing or declared, takes it, and it demands no architecture"
 
 
@@ -224,6 +224,13 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"RuntimeClass {name} is not known: judged without what it adds to a pod"
     for image in dict.fromkeys(clean(image.image) for image in facts.images if image.stale):
         yield f"the registry of {image} cannot be reached: judged by what it said before"
+    by_list = (
+        image.image
+        for number, image in enumerate(facts.images)
+        if any(found.outcomes[number].why == "fits-by-manifest-list" for found in facts.nodes)
+    )
+    for name in dict.fromkeys(map(clean, by_list)):
+        yield f"{name} fits by its manifest list alone: the platform in its config is mislabelled"
 
 
 def _told(trouble: _Trouble) -> Iterator[str]:
@@ -298,7 +305,7 @@ def _mend_candidates(facts: Facts) -> str:
     if facts.runtime_class == "contradicted":
         return "make the two agree"
     if facts.workload.constraints.node_name:
-        return "check spec.nodeName"
+        return "check spec.nodeName, nodeSelector, affinity and tolerations"
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 

@@ -4,7 +4,7 @@ Sources: sigs.k8s.io/karpenter v1.15.0, pkg/apis/v1 (nodepool.go, labels.go) and
 (nodeclaimtemplate.go, nodeclaim.go). What is made of them here: docs/adr/0010-karpenter-nodepools.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Final
@@ -19,7 +19,6 @@ from webhook.core.requirements import ANYTHING, Requirements, Values, compatible
 from webhook.core.scheduling import (
     Node,
     NodeSelectorRequirement,
-    NodeSelectorTerm,
     Taint,
     parse_requirements,
     parse_taints,
@@ -137,32 +136,54 @@ def _node_class(reference: Fields) -> dict[str, str]:
     return {f"{group}/{kind.lower()}": reference.text("name")} if group and kind else {}
 
 
-def pool_nodes(pool: NodePool, constraints: PodConstraints, admission: Admission) -> tuple[Node, ...]:
-    """The nodes that may be made of a pool for a pod: one for each platform that the two leave open.
+def nodes_to_come(pools: Iterable[NodePool], constraints: PodConstraints, admission: Admission) -> Iterator[Node]:
+    """The nodes that may be made of NodePools for a pod: of each pool one for each platform that the two leave open.
 
     Where a pool says no os or no architecture, the platform is None and `may_be` holds the likeliest. None at all:
-    Karpenter makes no node of this pool for the pod.
+    Karpenter makes no node for the pod. A node to come is not one that the pod names.
     """
-    if pool.deleting or admission.node_name or not admission.tolerates(pool.taints):
-        return ()
-    found: dict[object, Node] = {}
+    if admission.node_name:
+        return
+    demands = _demands(admission)
+    for pool in pools:
+        if demands and not pool.deleting and admission.tolerates(pool.taints):
+            yield from _made_of(pool, demands, constraints)
+
+
+def _demands(admission: Admission) -> list[Requirements]:
+    """What each term of a pod demands of a node to come, each once and read once, however many pools there are."""
+    open_to_new = (term for term in admission.required.usable_terms() if fields_hold(term, None))
+    read = (gathered(term.expressions, _ALIASES) for term in open_to_new)
+    return list({frozenset(demand.items()): demand for demand in read}.values())
+
+
+def _made_of(pool: NodePool, demands: Iterable[Requirements], constraints: PodConstraints) -> Iterator[Node]:
     if pool.unread:
-        open_to_new = any(fields_hold(term, None) for term in admission.required.usable_terms())
-        return (Node(UNREAD_NAME, None),) if open_to_new else ()
-    for term in admission.required.usable_terms():
-        left = _left(pool, term)
-        if left is not None:
-            for node in _nodes(pool, left, constraints):
-                found.setdefault((node.platform, node.labels.get(OS_LABEL), node.labels.get(ARCH_LABEL)), node)
-    return tuple(found.values())
+        yield Node(UNREAD_NAME, None)
+        return
+    found: set[object] = set()
+    most = _most_made_of(pool, constraints)
+    for demand in demands:
+        left = _left(pool, demand)
+        for node in _nodes(pool, left, constraints) if left is not None else ():
+            key = node.platform, node.labels.get(OS_LABEL), node.labels.get(ARCH_LABEL)
+            if key not in found:
+                found.add(key)
+                yield node
+        if len(found) == most:
+            return  # a pod may have thousands of terms
 
 
-def _left(pool: NodePool, term: NodeSelectorTerm) -> Requirements | None:
+def _most_made_of(pool: NodePool, constraints: PodConstraints) -> int | None:
+    """Nodes that can be told apart of a pool whatever a pod demands; None where a pod may name more than the pool."""
+    nodes = list(_nodes(pool, pool.requirements, constraints))
+    told = all(node.platform is not None and node.platform.os != "windows" for node in nodes)
+    return len(nodes) if told else None
+
+
+def _left(pool: NodePool, wanted: Requirements) -> Requirements | None:
     """What a pool and a term of a pod leave open; None where they exclude each other."""
-    if not fields_hold(term, None):
-        return None
-    wanted = gathered(term.expressions, _ALIASES)
-    if not compatible(pool.requirements, wanted, (key for key in wanted if _is_open(key))):
+    if not compatible(pool.requirements, wanted, _is_open):
         return None
     left = dict(pool.requirements)
     for key, values in wanted.items():

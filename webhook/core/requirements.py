@@ -110,14 +110,15 @@ def gathered(requirements: Iterable[NodeSelectorRequirement], aliases: Mapping[s
     return found
 
 
-def compatible(pool: Requirements, pod: Requirements, open_labels: Iterable[str]) -> bool:
-    """Whether a node can be made of a pool for a pod. `open_labels`: those that a provider may set although the pool
-    does not speak of them."""
-    spoken = {*pool, *open_labels}
-    if any(key not in spoken and not wanted.forbids for key, wanted in pod.items()):
-        return False
-    for key in pool.keys() & pod.keys():
-        if not pool[key].meets(pod[key]) and not (pool[key].forbids and pod[key].forbids):
+def compatible(pool: Requirements, pod: Requirements, is_open: Callable[[str], bool]) -> bool:
+    """Whether a node can be made of a pool for a pod. `is_open`: whether a provider may set a label although the pool
+    does not speak of it."""
+    for key, wanted in pod.items():
+        offered = pool.get(key)
+        if offered is None:
+            if not wanted.forbids and not is_open(key):
+                return False
+        elif not offered.meets(wanted) and not (offered.forbids and wanted.forbids):
             return False
     return True
 

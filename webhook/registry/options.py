@@ -21,7 +21,7 @@ class RegistryOptions:
 
     hosts_dir: containerd's certs.d layout, None: only containerd's defaults. allowed_hosts: globs on host or host:port,
     empty: every host. realms: (registry, realm) pairs, token realms of other domains that may get a registry's
-    credentials. request_timeout: for one request, with its redirects and the wait for its turn. own: podgate's own
+    credentials. request_timeout: for one request with its redirects, and as long for its turn. own: podgate's own
     credentials, source by source, tried in this order after a pod's pull secrets. lend_lists: whether
     a list that was read for one object counts as known for another (known_lists). proxies: those of the environment.
     reserved: hosts with ports that are never asked, whatever is allowed: the API server.

@@ -46,7 +46,7 @@ class Rounds:
                 else:
                     self._hooks.on_answer(_answer(places[number], key, login, sight))
                     return sight
-            failure = _telling(list(failures.values()))
+            failure = _telling([(places[number].host, error) for number, error in sorted(failures.items())])
             pause = patience.pause(failures) if failure.retryable else None
             if pause is None:
                 raise failure
@@ -65,15 +65,15 @@ def _serves(place: Place, key: Key) -> bool:
     return place.resolves if key.what == "tag" else place.pulls
 
 
-def _telling(failures: list[RegistryError]) -> RegistryError:
-    """Of several endpoints' failures the one that got furthest (containerd's resolver, firstErrPriority): an answer
-    before `not found` before none at all; the others are told in its detail."""
+def _telling(failures: Sequence[tuple[str, RegistryError]]) -> RegistryError:
+    """Of the failures of several endpoints, with their hosts, the one that got furthest (containerd's resolver,
+    firstErrPriority): an answer before `not found` before none at all; its detail tells of all."""
     if not failures:
         return RegistryError("not-found", "no endpoint of the registry may be asked for this")
     if len(failures) == 1:
-        return failures[0]
-    chosen = max(failures, key=_progress)
-    detail = "; ".join(failure.detail for failure in failures)
+        return failures[0][1]
+    chosen = max((error for _, error in failures), key=_progress)
+    detail = "; ".join(f"{host}: {error.code}: {error.detail}" for host, error in failures)
     return RegistryError(chosen.code, detail, chosen.exchange, retryable=chosen.retryable)
 
 

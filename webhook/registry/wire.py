@@ -108,16 +108,18 @@ class Wire:
         self._breakers = breakers or Breakers(hooks)
 
     async def get(self, ask: Ask) -> Reply:
-        """The answer, after redirects, within requestTimeout. Raises RegistryError only."""
+        """The answer, after redirects, within requestTimeout. Raises RegistryError only.
+
+        The wait for its turn has as long again and does not count: a host must not be found slow for our own queue.
+        """
         started = time.perf_counter()
         outcome, host = "cancelled", ""
-        ends = asyncio.get_running_loop().time() + self._options.request_timeout
         try:
             with translated(_UNPARSED.sub("//", ask.url.partition("?")[0])):
                 url = httpx.URL(ask.url)
                 host = authority(url)
-                async with self._turns.of(host, ends):
-                    reply = await self._follow(ask, url, ends)
+                async with self._turns.of(host, self._ends()):
+                    reply = await self._follow(ask, url, self._ends())
             outcome = str(reply.status)
         except RegistryError as error:
             outcome = error.code
@@ -125,6 +127,10 @@ class Wire:
         finally:
             self._hooks.on_request(host, ask.method, outcome, time.perf_counter() - started)
         return reply
+
+    def _ends(self) -> float:
+        """When requestTimeout is up for what begins now, as a time of the loop's clock."""
+        return asyncio.get_running_loop().time() + self._options.request_timeout
 
     async def _follow(self, ask: Ask, first: httpx.URL, ends: float) -> Reply:
         way = _Way(first, home=True, public_only=ask.public_only)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -151,8 +152,8 @@ class Podgate:
         self.ca = cluster.control_plane.authority.file.read_bytes()
         self.folder = folder
         certificates = folder / "tls"
-        host = f"{names.service}.{names.namespace}.svc"
-        cluster.control_plane.authority.server("tls", [host], certificates)
+        self._host = f"{names.service}.{names.namespace}.svc"
+        cluster.control_plane.authority.server("tls", [self._host], certificates)
         server = {"address": HOST, "port": self.port, "metricsPort": self.metrics_port,
                   "certificateDir": str(certificates)}  # fmt: skip
         self.certificates = certificates
@@ -209,6 +210,20 @@ class Podgate:
             cwd=self.folder, timeout=READY_SECONDS, check=False,
         )  # fmt: skip
         return done.returncode, json.loads(done.stdout), done.stderr
+
+    def ask(self, obj: Mapping[str, Any], namespace: str) -> Any:
+        """Sends it the review of an object that is created, past the API server; the response."""
+        group, _, version = obj["apiVersion"].rpartition("/")
+        resource = {"group": group, "version": version, "resource": f"{obj['kind'].lower()}s"}
+        request = {"uid": "apart", "operation": "CREATE", "resource": resource, "namespace": namespace,
+                   "name": obj["metadata"]["name"], "userInfo": {"username": "e2e"}, "object": obj}  # fmt: skip
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        trust = ssl.create_default_context(cadata=self.ca.decode())
+        with httpx.Client(verify=trust, trust_env=False, timeout=30.0) as client:
+            sent = client.post(
+                f"https://{HOST}:{self.port}/validate?timeout=10s", json=review, extensions={"sni_hostname": self._host}
+            )
+        return sent.raise_for_status().json()["response"]
 
     @property
     def processes(self) -> list[Process]:

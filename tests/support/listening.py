@@ -1,0 +1,65 @@
+"""Accepting connections so that at the end none is left, not even one that is still within its TLS handshake.
+
+asyncio's own servers do not know of those, and leave a connection to itself that is being closed.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Listener:
+    """Gives each connection to `connection`, and closes it when that is done. For one event loop."""
+
+    def __init__(self, connection: Connection, tls: ssl.SSLContext | None = None) -> None:
+        self._connection = connection
+        self._tls = tls
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, host: str) -> int:
+        """Listens on a free port of an address; which one."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, 0), family=family, backlog=512)
+        self._socket.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept())
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        """Breaks off what there is."""
+        for task in (self._accepting, *self._tasks):
+            task.cancel()
+        await asyncio.gather(self._accepting, *self._tasks, return_exceptions=True)
+        self._socket.close()
+        for _ in range(5):  # for what was aborted to be closed
+            await asyncio.sleep(0)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            accepted, _ = await loop.sock_accept(self._socket)
+            task = loop.create_task(self._serve(accepted))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport: asyncio.Transport | None = None
+        try:
+            with suppress(OSError):  # a handshake that fails, a client that has gone
+                transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+                writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+                await self._connection(reader, writer)
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            if transport is None:
+                accepted.close()
+            else:
+                transport.abort()
