@@ -70,6 +70,11 @@ app.kubernetes.io/component: webhook
 {{- $settings | toYaml -}}
 {{- end -}}
 
+{{/* What tells settings apart that podgate reads at its start alone. */}}
+{{- define "podgate.settingsAtStart" -}}
+{{- pick (include "podgate.settings" . | fromYaml) "kinds" "server" "certificate" "traces" | toJson | sha256sum | trunc 16 | quote -}}
+{{- end -}}
+
 {{/* Where the key of settings.server is, or its default: a user may take a whole part of the settings away by null. */}}
 {{- define "podgate.port" -}}{{ dig "server" "port" 8443 .Values.settings | int }}{{- end -}}
 {{- define "podgate.metricsPort" -}}{{ dig "server" "metricsPort" 8080 .Values.settings | int }}{{- end -}}
