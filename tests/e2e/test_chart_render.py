@@ -147,7 +147,10 @@ def test_values_that_contradict_one_another_are_refused(helm: Helm, values: dict
         ({"affinity": {"nodeAfinity": {}}}, "additional properties 'nodeAfinity' not allowed"),
         ({"replicaCount": "two"}, "got string, want integer"),
         ({"settings": {"mode": "strict"}}, "value must be one of"),
-        ({"settings": {"certificate": {"mode": "files"}}}, "at '/settings/certificate': additional properties 'mode' not allowed"),
+        (
+            {"settings": {"certificate": {"mode": "files"}}},
+            "at '/settings/certificate': additional properties 'mode' not allowed",
+        ),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
