@@ -29,7 +29,7 @@ ONLY_IN_CHART = {
 
 DIFFERENT: Mapping[str, Mapping[str, str]] = {
     "Deployment/podgate": {
-        ".spec.template.metadata.annotations.podgate.dev/settings-at-start": "an upgrade has new pods where they differ",
+        ".spec.template.metadata.annotations.podgate.dev/settings-at-start": "an upgrade makes new pods for them",
         ".spec.template.spec.containers[podgate].imagePullPolicy": "a value of the chart; with a tag it is the default",
     },
 }

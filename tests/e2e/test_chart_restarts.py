@@ -1,4 +1,4 @@
-"""An upgrade by Helm makes new pods where settings count from the next start on, and leaves the others to those that run."""
+"""An upgrade by Helm makes new pods where settings count from the next start on; those that run take the others up."""
 
 from typing import Any
 
