@@ -33,7 +33,7 @@ def serve(config: str | None, nodes: str | None) -> None:
     """Answer AdmissionReviews over HTTPS.
 
     With a cluster (a kubeconfig, or the pod's ServiceAccount) its nodes are watched. The certificate is tls.crt and
-    tls.key of the folder that the settings name (server.certificateDir).
+    tls.key of the folder that the settings name (server.certificateDir), or podgate makes it (certificate.mode).
     """
     from webhook.app.serve import run_serve  # noqa: PLC0415  # a command loads only what it needs, to start quickly
 

@@ -1,90 +1,27 @@
-"""Self-managed certificates in step: from nothing, through renewals, and through everything that goes wrong."""
+"""Self-managed certificates in step: from nothing, through renewals, and with others at work."""
 
 import asyncio
-import logging
-import time as clock
-from collections.abc import AsyncIterator
 
-import pytest
+from aiohttp import web
 from cryptography import x509
 
-from tests.support.apiserver import CONFIGURATIONS, ApiServer, Fault, api_server
+from tests.support.apiserver import CONFIGURATIONS, api_server
 from tests.support.selfmanaged import (
-    BRISK,
     DAY,
-    LIVES,
-    PLACES,
     SECRET,
     START,
-    Replica,
-    Time,
+    World,
+    authorities,
     bundles,
     data,
     fill,
     install,
+    leaf,
     replica,
     trust,
     verifies,
 )
-from webhook.cluster.authority import AUTHORITY_KEYS, BUNDLE, CHAIN, PRIVATE, bundle_text, read_material
-from webhook.cluster.certificates import Rhythm, SelfManaged
-from webhook.core.errors import CannotServe
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with api_server() as running:
-        install(running)
-        yield running
-
-
-class World:
-    """Replicas in one cluster, and what must hold at every moment."""
-
-    def __init__(self, server: ApiServer) -> None:
-        self.server = server
-        self.time = Time()
-        self.replicas: list[Replica] = []
-
-    async def add(self, skew: float = 0.0) -> Replica:
-        made = await replica(self.server, self.time, skew, identity=f"replica-{len(self.replicas)}")
-        self.replicas.append(made)
-        return made
-
-    async def settle(self) -> None:
-        """All replicas look, one after another, until none has anything to do now."""
-        for each in self.replicas:
-            await each.settle()
-
-    async def pass_by(self, seconds: float, step: float = 10.0) -> None:
-        """Time goes by, with a look every few seconds; what is served is trusted all the while."""
-        end = self.time.now + seconds
-        while self.time.now < end:
-            self.time.now = min(end, self.time.now + step)
-            await self.settle()
-            self.check()
-
-    def check(self) -> None:
-        """Whatever is served verifies against the bundle of every webhook."""
-        for each in self.replicas:
-            for bundle in bundles(self.server):
-                assert verifies(each.served[-1][0], bundle, self.time.now)
-
-
-@pytest.fixture
-async def world(server: ApiServer) -> AsyncIterator[World]:
-    made = World(server)
-    yield made
-    for each in made.replicas:
-        await each.connection.close()
-
-
-def authorities(world: World) -> int:
-    return bundles(world.server)[0].count(b"BEGIN CERTIFICATE")
-
-
-def leaf(each: Replica) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(each.served[-1][0])
+from webhook.cluster.authority import AUTHORITY_KEYS, BUNDLE
 
 
 async def test_from_nothing_to_a_certificate_that_is_trusted(world: World) -> None:
@@ -245,6 +182,61 @@ async def test_a_bundle_that_comes_and_goes_has_not_been_seen_for_30_seconds(wor
     assert leaf(one) != served
 
 
+async def test_what_was_not_looked_at_in_between_has_not_been_seen(world: World) -> None:
+    one = await world.add()
+    await one.settle()
+    fill(world.server, {})
+    await one.settle()  # the new authority is in the bundle
+    served = leaf(one)
+    for _ in range(4):
+        world.time.now += 40
+        await one.settle()
+    assert leaf(one) == served
+    await world.pass_by(30)
+    assert leaf(one) != served
+
+
+async def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> None:
+    one = await world.add()
+    await one.settle()
+    (good,) = bundles(world.server)
+    trust(world.server, b"")
+
+    async def meanwhile(request: web.Request) -> None:
+        if request.method == "PATCH":
+            world.server.turns = None
+            trust(world.server, other)
+
+    async with api_server() as elsewhere:
+        install(elsewhere)
+        another = await replica(elsewhere, world.time)
+        await another.settle()
+        await another.connection.close()
+        (other,) = bundles(elsewhere)
+    world.server.turns = meanwhile
+    await one.settle()
+    assert bundles(world.server) == [other]  # what came meanwhile is there, whole
+    await one.settle()
+    assert bundles(world.server) == [good + other]
+
+
+async def test_a_change_between_look_and_write_of_the_secret_is_not_overwritten(world: World) -> None:
+    one, two = await world.add(), await world.add()
+
+    async def meanwhile(request: web.Request) -> None:
+        if request.method == "PUT" and "secrets" in request.path:
+            world.server.turns = None
+            world.server.absent.add("leases")
+            await two.settle()
+
+    world.server.turns = meanwhile
+    await one.settle()
+    await one.settle()
+    assert one.served == two.served
+    assert authorities(world) == 1
+    world.check()
+
+
 async def test_nothing_else_of_the_configuration_is_touched(world: World) -> None:
     configuration = world.server.get(CONFIGURATIONS, "podgate")
     configuration["webhooks"][0]["rules"] = [{"operations": ["CREATE"]}]
@@ -294,297 +286,3 @@ async def test_another_authority_goes_on_being_trusted_while_podgate_takes_over(
     trust(world.server, data(world.server)[BUNDLE])
     await world.pass_by(60)
     assert authorities(world) == 1
-
-
-async def spoil(world: World, how: str) -> None:
-    """Make the Secret something else."""
-    held = data(world.server)
-    match how:
-        case "empty":
-            fill(world.server, {})
-        case "nonsense":
-            fill(world.server, dict.fromkeys(held, b"nonsense"))
-        case "half":
-            fill(world.server, {key: value[: len(value) // 2] for key, value in held.items()})
-        case "not text":
-            secret = world.server.get("secrets", SECRET)
-            world.server.put("secrets", {**secret, "data": dict.fromkeys(held, "!")})
-        case "no data":
-            world.server.put("secrets", {**world.server.get("secrets", SECRET), "data": ["odd"]})
-        case "another's":
-            async with api_server() as other:
-                install(other)
-                one = await replica(other, world.time)
-                await one.settle()
-                await one.connection.close()
-                there = data(other)
-            fill(world.server, {key: there[key] for key in (BUNDLE, CHAIN, PRIVATE)})
-        case "mixed":
-            await spoil(world, "another's")
-            fill(world.server, {**data(world.server), BUNDLE: held[BUNDLE], AUTHORITY_KEYS: held[AUTHORITY_KEYS]})
-        case _:
-            fill(world.server, {key: value for key, value in held.items() if key != how})
-
-
-@pytest.mark.parametrize(
-    "how",
-    ["empty", "nonsense", "half", "not text", "no data", "another's", "mixed", BUNDLE, AUTHORITY_KEYS, CHAIN, PRIVATE],
-)
-async def test_a_secret_that_is_spoiled_is_made_anew_while_serving_goes_on(
-    world: World, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    one, two = await world.add(), await world.add()
-    await world.settle()
-    await world.settle()
-    first = one.served[-1]
-    await spoil(world, how)
-    await world.pass_by(3)
-    fresh = await world.add()  # one that has nothing in memory
-    while not fresh.served:
-        world.time.now += 3
-        await fresh.settle()
-        await two.settle()
-        for each in (one, two):
-            assert verifies(each.served[-1][0], bundles(world.server)[0], world.time.now)
-    await world.pass_by(60)
-    assert first not in (one.served[-1], fresh.served[-1])
-    assert one.served[-1] == two.served[-1] == fresh.served[-1]
-    held = read_material(data(world.server), PLACES.names)
-    assert held.problems == ()
-    assert held.held.leaf is not None
-    assert "PRIVATE" not in caplog.text
-
-
-async def test_what_is_not_podgates_in_the_secret_stays(world: World) -> None:
-    secret = world.server.get("secrets", SECRET)
-    secret["metadata"]["labels"] = {"app": "podgate"}
-    world.server.put("secrets", {**secret, "data": {"note": "aGVsbG8="}})
-    one = await world.add()
-    await one.settle()
-    stored = world.server.get("secrets", SECRET)
-    assert data(world.server)["note"] == b"hello"
-    assert stored["metadata"]["labels"] == {"app": "podgate"}
-    assert (stored["kind"], stored["type"]) == ("Secret", "Opaque")
-
-
-async def test_a_secret_that_is_gone_is_told_of_and_serving_goes_on(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    one = await world.add()
-    await one.settle()
-    world.server.delete("secrets", SECRET)
-    trust(world.server, b"")
-    for _ in range(5):
-        world.time.now += 5
-        await one.settle()
-    world.check()  # even the bundle is put right, from memory
-    assert caplog.text.count("podgate/podgate-tls-self is not there") == 1
-    assert world.server.count("create") == 0
-    install(world.server)
-    trust(world.server, in_memory(one)[BUNDLE])
-    await world.pass_by(60)
-    assert len(one.served) == 2
-
-
-def in_memory(one: Replica) -> dict[str, bytes]:
-    """The Secret's data as a replica has it in memory, without the authority's key."""
-    assert one.keeper._last is not None
-    chain, key = one.served[-1]
-    return {BUNDLE: bundle_text(list(one.keeper._last.certificates.values())), CHAIN: chain, PRIVATE: key}
-
-
-async def test_without_a_configuration_there_is_a_certificate_all_the_same(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    world.server.delete(CONFIGURATIONS, "podgate")
-    one = await world.add()
-    await one.settle()
-    assert len(one.served) == 1
-    assert caplog.text.count("ValidatingWebhookConfiguration podgate is not there") == 1
-    held = data(world.server)
-    install(world.server)
-    fill(world.server, held)
-    await one.settle()
-    world.check()
-
-
-RIGHTS = (
-    "get secrets",
-    "update secrets",
-    f"get {CONFIGURATIONS}",
-    f"patch {CONFIGURATIONS}",
-    "get leases",
-    "update leases",
-)
-
-
-@pytest.mark.parametrize("right", RIGHTS)
-async def test_each_right_that_is_missing(world: World, right: str, caplog: pytest.LogCaptureFixture) -> None:
-    one = await world.add()
-    world.server.forbidden.add(right)
-    for _ in range(5):
-        await one.settle()
-        world.time.now += 5
-    needed = not right.endswith("leases")
-    assert caplog.text.count("forbidden") == (1 if needed else 0)
-    if needed:
-        verb, resource = right.split()
-        assert f'cannot {verb} resource "{resource}"' in caplog.text
-    # Only the bundle is not needed to have a certificate; but nothing is served that somebody might not trust.
-    assert bool(one.served) == (right.endswith("leases") or right.startswith("patch"))
-    world.server.forbidden.clear()
-    await world.pass_by(40)
-    world.check()
-
-
-@pytest.mark.parametrize("status", [500, 503, 429, 409, 422, 0])
-@pytest.mark.parametrize("right", RIGHTS)
-async def test_faults_of_every_request_in_turn(world: World, right: str, status: int) -> None:
-    one = await world.add()
-    world.server.fail(right, *[Fault(status)] * 4)
-    for _ in range(20):
-        await one.settle()
-        world.time.now += 5
-    world.check()
-    assert world.server.faults[right] == [] or right.endswith("leases")
-
-
-@pytest.mark.parametrize("right", ["update secrets", f"patch {CONFIGURATIONS}"])
-async def test_an_answer_that_is_lost_after_the_deed(world: World, right: str) -> None:
-    one = await world.add()
-    world.server.fail(right, *[Fault(0, done=True)] * 2)
-    for _ in range(10):
-        await one.settle()
-        world.time.now += 5
-    world.check()
-    assert authorities(world) == 1
-
-
-async def test_lost_races_in_a_row_are_no_news_for_a_while(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    one = await world.add()
-    running = asyncio.create_task(one.keeper.run())
-    world.server.fail("update secrets", *[Fault(409)] * 8)
-    async with asyncio.timeout(20):
-        while not one.served:  # noqa: ASYNC110 - it happens behind a socket
-            await asyncio.sleep(0.01)
-    running.cancel()
-    assert caplog.text == ""
-
-
-async def test_it_goes_on_after_an_api_server_that_was_away_for_long(server: ApiServer) -> None:
-    world = World(server)
-    one = await world.add()
-    running = asyncio.create_task(one.keeper.run())
-    async with asyncio.timeout(20):
-        while not one.served:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
-        server.fail("get secrets", *[Fault(0)] * 10)
-        world.time.now += 61 * DAY
-        while len(one.served) == 1:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
-    running.cancel()
-    world.check()
-    await one.connection.close()
-
-
-async def test_a_bug_ends_nothing(
-    server: ApiServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    one = await World(server).add()
-    step, calls = one.keeper.step, 0
-
-    async def broken() -> bool:
-        nonlocal calls
-        calls += 1
-        if calls < 4:
-            raise LookupError("a bug")
-        return await step()
-
-    monkeypatch.setattr(one.keeper, "step", broken)
-    running = asyncio.create_task(one.keeper.run())
-    async with asyncio.timeout(20):
-        while not one.served:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
-    running.cancel()
-    assert caplog.text.count("could not be looked at") == 3
-    await one.connection.close()
-
-
-async def test_the_pauses_between_looks() -> None:
-    async with api_server() as server:
-        one = await replica(server, Time())
-        keeper: SelfManaged = one.keeper
-        object.__setattr__(keeper._how, "rhythm", Rhythm())
-        pauses = []
-        for failures in (0, 1, 2, 5, 10, 10_000):
-            keeper._failures = failures
-            pauses.append([keeper._pause() for _ in range(200)])
-        longest = [3.0, 0.5, 1.0, 8.0, 30.0, 30.0]
-        for some, most in zip(pauses, longest, strict=True):
-            assert most / 2 <= min(some) < max(some) <= most
-        await one.connection.close()
-
-
-async def test_a_pair_that_the_server_refuses_is_told_of_once_and_the_old_one_stays(
-    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = await world.add()
-
-    def refuse(chain: bytes, key: bytes) -> None:
-        raise CannotServe("not one that OpenSSL takes")
-
-    taken = one.keeper._hand_over
-    monkeypatch.setattr(one.keeper, "_hand_over", refuse)
-    for _ in range(3):
-        await one.settle()
-    assert caplog.text.count("stays as it was: not one that OpenSSL takes") == 1
-    monkeypatch.setattr(one.keeper, "_hand_over", taken)
-    await one.settle()
-    world.check()
-
-
-async def test_an_old_secret_that_is_put_back_is_served_once_it_is_trusted(world: World) -> None:
-    one = await world.add()
-    await one.settle()
-    old, (old_bundle,) = data(world.server), bundles(world.server)
-    fill(world.server, {})
-    await one.settle()
-    await world.pass_by(60)
-    new = one.served[-1]
-    assert authorities(world) == 2
-    (both,) = bundles(world.server)
-    trust(world.server, both.replace(old_bundle, b""))
-    fill(world.server, old)
-    await one.keeper.step()
-    assert one.served[-1] == new
-    await one.settle()
-    assert one.served[-1][0] == old[CHAIN]
-    world.check()
-
-
-async def test_no_key_is_in_a_log_or_a_repr(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    one = await world.add()
-    world.server.fail("update secrets", Fault(422, "the body is bad"))
-    for _ in range(3):
-        await one.settle()
-    material = read_material(data(world.server), PLACES.names)
-    secret = material.key.splitlines()[1].decode()
-    for text in (caplog.text, repr(material), str(material), repr(one.keeper)):
-        assert "PRIVATE" not in text
-        assert secret not in text
-
-
-async def test_real_clocks_and_pauses_end_with_a_certificate(server: ApiServer) -> None:
-    world = World(server)
-    world.time.now = clock.time()
-    one = await world.add()
-    running = asyncio.create_task(one.keeper.run())
-    async with asyncio.timeout(20):
-        while not one.served:  # noqa: ASYNC110 - it happens behind a socket
-            await asyncio.sleep(0.01)
-    running.cancel()
-    world.check()
-    assert one.keeper._how.rhythm == BRISK
-    assert one.keeper._how.lives == LIVES
-    await one.connection.close()

@@ -113,3 +113,48 @@ async def replica(
         served.append((chain, key))
 
     return Replica(SelfManaged(connection, PLACES, How(lives, BRISK, clocks), take, identity), connection, served)
+
+
+class World:
+    """Replicas in one cluster, and what must hold at every moment."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.time = Time()
+        self.replicas: list[Replica] = []
+
+    async def add(self, skew: float = 0.0) -> Replica:
+        made = await replica(self.server, self.time, skew, identity=f"replica-{len(self.replicas)}")
+        self.replicas.append(made)
+        return made
+
+    async def settle(self) -> None:
+        """All replicas look, one after another, until none has anything to do now."""
+        for each in self.replicas:
+            await each.settle()
+
+    async def pass_by(self, seconds: float, step: float = 10.0) -> None:
+        """Time goes by, with a look every few seconds; what is served is trusted all the while."""
+        end = self.time.now + seconds
+        while self.time.now < end:
+            self.time.now = min(end, self.time.now + step)
+            await self.settle()
+            self.check()
+
+    def check(self) -> None:
+        """Whatever is served verifies against the bundle of every webhook."""
+        for each in self.replicas:
+            for bundle in bundles(self.server):
+                assert verifies(each.served[-1][0], bundle, self.time.now)
+
+    async def close(self) -> None:
+        for each in self.replicas:
+            await each.connection.close()
+
+
+def authorities(world: World) -> int:
+    return bundles(world.server)[0].count(b"BEGIN CERTIFICATE")
+
+
+def leaf(each: Replica) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(each.served[-1][0])

@@ -202,8 +202,9 @@ class SelfManaged:
             data, made = with_authority(material, step, now), "authority"
         else:
             data, made = with_leaf(material, step, now, self._places.names), "serving certificate"
-        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-        body = {**secret, "data": {**_encoded(secret), **encoded}}
+        others = {key: value for key, value in _encoded(secret).items() if key not in data}
+        own = {key: base64.b64encode(value).decode() for key, value in data.items() if value}
+        body = {**secret, "data": {**others, **own}}
         try:
             await self._connection.replace(self._secret_path, body, seconds=_REQUEST_SECONDS)
         except ClusterUnavailable as error:
