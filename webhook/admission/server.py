@@ -76,9 +76,8 @@ class AdmissionServer:
         self._runner: web.ServerRunner | None = None
         self._site: web.TCPSite | None = None
         self._leaving = False
-        self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._open: set[asyncio.Future[None]] = set()
+        """One for each review that is open, done with it."""
 
     @property
     def listening(self) -> bool:
@@ -116,16 +115,32 @@ class AdmissionServer:
         self._leaving = True
 
     async def drain(self, longest: float = LONGEST_TIMEOUT) -> None:
-        """Takes no further connection, and waits until no review is open, at most `longest` seconds."""
+        """Waits until the reviews that are open have ended, then takes no further connection, and waits for what has
+        come meanwhile: all of it `longest` seconds at most.
+
+        An API server that has not heard yet that this replica is leaving must not meet a closed port while there is
+        still somebody who answers.
+        """
         self.leave()
+        try:
+            async with asyncio.timeout(longest):
+                await self._ended()
+                await self._close()
+                await self._ended()
+        except TimeoutError:
+            logger.warning("%d reviews were still open at the end", len(self._open))
+        await self._close()
+
+    async def _ended(self) -> None:
+        """Waits for the reviews that are open now, and for no other."""
+        if self._open:
+            await asyncio.wait(tuple(self._open))
+
+    async def _close(self) -> None:
+        """Takes no further connection."""
         site, self._site = self._site, None
         if site is not None:
             await site.stop()
-        try:
-            async with asyncio.timeout(longest):
-                await self._idle.wait()
-        except TimeoutError:
-            logger.warning("%d reviews were still open at the end", self._open)
 
     async def stop(self) -> None:
         """Closes the listener and the connections."""
@@ -134,8 +149,8 @@ class AdmissionServer:
             await runner.cleanup()
 
     async def _handle(self, review: Review, request: web.BaseRequest) -> web.Response:
-        self._open += 1
-        self._idle.clear()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open.add(ended)
         try:
             uid, answer = await self._answer(review, request)
             response = web.Response(body=self._encoded(uid, answer), content_type="application/json")
@@ -143,9 +158,8 @@ class AdmissionServer:
                 response.force_close()
             return response
         finally:
-            self._open -= 1
-            if self._open == 0:
-                self._idle.set()
+            self._open.discard(ended)
+            ended.set_result(None)
 
     async def _answer(self, review: Review, request: web.BaseRequest) -> tuple[str, Answer]:
         started = asyncio.get_running_loop().time()
