@@ -9,6 +9,7 @@ from typing import Any
 from webhook.cluster.connection import Connection
 from webhook.cluster.namespaces import NamespaceReader
 from webhook.cluster.objects import object_labels
+from webhook.cluster.patience import Patience
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
 from webhook.cluster.runtime_classes import RuntimeClassReader
@@ -62,8 +63,9 @@ class LiveCluster:
         self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
         self._pool_task: asyncio.Task[Any] | None = None
         self._pools_came_later = False
-        self._secrets = SecretReader(connection)
-        self._runtime_classes = RuntimeClassReader(connection)
+        patience = Patience()
+        self._secrets = SecretReader(connection, patience=patience)
+        self._runtime_classes = RuntimeClassReader(connection, patience=patience)
         self._namespace_reader = NamespaceReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
 
