@@ -42,6 +42,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _MOST_CHALLENGES: Final = 4096  # registries and repositories that are remembered to challenge; users choose both
+# Characters of one that is remembered. Real ones have a few hundred, a header may have 100,000.
+_LONGEST_CHALLENGE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class RegistryClient:
                     step = flow.send(answer)
         except StopIteration as stop:
             conclusion: Conclusion = stop.value
-        if conclusion.challenge is not None:
+        if conclusion.challenge is not None and _is_short(conclusion.challenge):
             learnt = _Learnt(conclusion.challenge, public)
             everywhere = _Learnt(of_any_repository(conclusion.challenge), public)
             _remember(self._challenges, (place.origin, ""), everywhere)
@@ -237,6 +239,10 @@ def _checked(reply: Reply, key: Key) -> str:
     if hashlib.new(algorithm, reply.body).hexdigest() != wanted:
         raise reply.fault("digest-mismatch", f"the body does not have the digest {key.name}")
     return key.name
+
+
+def _is_short(challenge: Challenge) -> bool:
+    return sum(len(name) + len(value) for name, value in challenge.parameters.items()) <= _LONGEST_CHALLENGE
 
 
 def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:
