@@ -142,6 +142,13 @@ WARNINGS = {
             "not say which platform it is; give the node the labels kubernetes.io/os and kubernetes.io/arch"
         ),
     ),
+    "a Windows node whose build is not known": (
+        Facts(POD, "undetermined", (PLAIN,), (unsure("node-platform-unknown", "windows/amd64"),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on n (windows/amd64): the node does not '
+            "say which Windows build it has; say the build by the label node.kubernetes.io/windows-build"
+        ),
+    ),
     "a NodePool that leaves its platform open": (
         Facts(POD, "undetermined", (PLAIN,), (of_pool("nodepool general", "linux/amd64"),)),
         (

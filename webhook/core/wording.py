@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import ErrorCode
-from webhook.core.node import ARCH_LABEL, OS_LABEL
+from webhook.core.node import ARCH_LABEL, OS_LABEL, WINDOWS_BUILD_LABEL
 from webhook.core.outcome import Why
 from webhook.core.platform import Platform, normalized
 from webhook.core.text import clean, either, name_some
@@ -108,6 +108,8 @@ def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> s
     """How it ends with an image on nodes of a platform (as text)."""
     if why == "node-platform-unknown" and pools:
         return _END_OF_POOL[pools]
+    if why == "node-platform-unknown" and _parts(platform)[0] == "windows":
+        return "the node does not say which Windows build it has"
     if image.error is not None and why in ("image-unresolved", "invalid-reference"):
         problem = clean(image.error[1])
         return problem if why == "image-unresolved" else f"no kubelet pulls it: {problem}"
@@ -124,6 +126,8 @@ def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> 
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
     if why == "node-platform-unknown" and pools:
         return _MEND_POOL.get(pools, "")
+    if why == "node-platform-unknown" and _parts(platform)[0] == "windows":
+        return f"say the build by the label {WINDOWS_BUILD_LABEL}"
     if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
         return _mend_credentials(image, image.error[1])
     if why == "image-unresolved" and image.error is not None:
