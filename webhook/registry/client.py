@@ -11,7 +11,7 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
-from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
+from webhook.registry.auth import REFUSALS, Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
 from webhook.registry.credentials import OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
@@ -111,8 +111,8 @@ class RegistryClient:
         hint = None
         if earlier is not None and self._heads.of_use(place.origin):
             conclusion = await self._head(place, key, login)
-            hint = conclusion.reply.digest_hint if conclusion.reply.status == 200 else ""
-            if hint == earlier.digest:
+            hint = conclusion.reply.digest_hint if conclusion and conclusion.reply.status == 200 else ""
+            if conclusion and hint == earlier.digest:
                 return Sight(earlier, OPEN if conclusion.open else login.viewer)
         conclusion = await self._converse(place, key, login)
         reply = conclusion.reply
@@ -126,9 +126,12 @@ class RegistryClient:
             return Sight(earlier, viewer)
         return Sight(Document(reply.media_type, digest, reply.body), viewer)
 
-    async def _head(self, place: Place, key: Key, login: Login) -> Conclusion:
-        """The answer to a HEAD. Raises where the registry may be down or overrun: a GET must not follow on its heels,
-        and takes the place of the HEAD when it is time."""
+    async def _head(self, place: Place, key: Key, login: Login) -> Conclusion | None:
+        """The answer to a HEAD; None where it led nowhere, as by a redirect that a GET may not have.
+
+        Raises where the registry may be down or overrun: a GET must not follow on its heels, and takes the place of the
+        HEAD when it is time. So it does where a login is refused, which is no matter of the method.
+        """
         try:
             conclusion = await self._converse(place, key, login, method="HEAD")
             if of_status(conclusion.reply.status)[1]:
@@ -136,7 +139,9 @@ class RegistryClient:
         except RegistryError as error:
             if error.code != "rate-limited":
                 self._heads.distrust(place.origin, FAULT_SECONDS)
-            raise
+            if error.retryable or error.code in REFUSALS:
+                raise
+            return None
         return conclusion
 
     async def _converse(
