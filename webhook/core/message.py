@@ -291,13 +291,14 @@ def _constantly(text: str) -> Callable[[int], str]:
 
 
 def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -> str:
-    """What to do about it, most telling first; `brief`: the one thing that is likeliest."""
+    """What to do about it, most telling first; `brief`: what helps everywhere, else where the line tells of."""
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
-    wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
-    alone = (each.mend(place) for each in troubles for place in each.places)
-    fitting = [_mend_fit(facts, troubles, wanted, brief=brief)] if wanted else []
-    all_of_them = [*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]]
+    alone = list(dict.fromkeys(filter(None, (each.mend(place) for each in troubles for place in each.places))))
+    if brief and not facts.remedy and (told := troubles[0].mend(troubles[0].places[0])):
+        return told
+    fitting = [*filter(None, [_mend_fit(facts, troubles, brief=brief)])]
+    all_of_them = [*fitting, *alone[:_MENDS_SHOWN]]
     return "; ".join(all_of_them[:1] if brief else all_of_them)
 
 
@@ -309,14 +310,15 @@ def _mend_candidates(facts: Facts) -> str:
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 
-def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str], *, brief: bool) -> str:
-    """What mends images that do not fit nodes: other nodes, or other images."""
+def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool) -> str:
+    """What keeps images from nodes on which they fail: other nodes, or other images where it is the platform."""
     unfit = [trouble for trouble in troubles if trouble.unfit]
-    build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too"
+    wanted = tuple(dict.fromkeys(platform for trouble in unfit for platform in trouble.unfit))
+    build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too" if unfit else ""
     if facts.remedy:
         narrowed = f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}"
-        return narrowed if brief else f"{narrowed}, or {build}"
-    if brief:
+        return narrowed if brief or not build else f"{narrowed}, or {build}"
+    if brief or not build:
         return build
     offers = [set(trouble.image.platforms) for trouble in unfit]
     needs = facts.workload.constraints
