@@ -4,8 +4,8 @@ The API server drops a warning that has a line break without a word, and cuts th
 characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The words for single cases are in wording.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -66,7 +66,8 @@ class Facts:
 
     `nodes` are findings about groups of nodes. `remedy` is what narrows the pod to nodes that run it, empty where
     nothing does. `runtime_class`: what is known of the RuntimeClass that a template names; `contradicted`: its node
-    selector and the template's exclude each other. `binding`: the scheduler binds the pod to its node just now.
+    selector and the template's exclude each other. `added`: what that node selector is, where it is known. `binding`:
+    the scheduler binds the pod to its node just now.
     """
 
     workload: Workload
@@ -77,6 +78,7 @@ class Facts:
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
     binding: bool = False
     doubts: tuple[Doubt, ...] = ()
+    added: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +326,7 @@ def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool) -> str
     needs = facts.workload.constraints
     if facts.binding:
         needs = replace(needs, node_name="")  # the scheduler's choice, which the pod's author narrows
-    instead = elsewhere(needs, sorted(set.intersection(*offers)), wanted)
+    instead = elsewhere(needs, sorted(set.intersection(*offers)), wanted, facts.added)
     return f"{build}, or {instead}" if instead else build
 
 

@@ -11,7 +11,7 @@ from webhook.core.errors import ErrorCode
 from webhook.core.node import ARCH_LABEL, OS_LABEL, WINDOWS_BUILD_LABEL
 from webhook.core.outcome import Why
 from webhook.core.platform import Platform, normalized
-from webhook.core.text import clean, either, name_some
+from webhook.core.text import NAME_LIMIT, clean, either, name_some
 from webhook.core.workload import PodConstraints
 
 _END: Final[Mapping[Why, str]] = {
@@ -145,15 +145,21 @@ def _mend_credentials(image: ImageFinding, problem: str) -> str:
     return f"mend the {kind}"
 
 
-def elsewhere(constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str]) -> str:
+def elsewhere(
+    constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str], added: Mapping[str, str]
+) -> str:
     """How to get a pod to nodes on which its images run, from the platforms that all of them offer and those of the
-    nodes that it may land on now. Empty where they offer none in common."""
+    nodes that it may land on now. Empty where they offer none in common. `added`: the node selector of its
+    RuntimeClass, which the pod cannot contradict: the API server would refuse it."""
     if not offered:
         return ""
     platforms = name_some(offered, 2)
     if constraints.node_name:
         return f"run it on a {platforms} node: change spec.nodeName"
     labels = _telling_labels(offered, wanted)
+    if any(added.get(key, values[0]) not in values for key, values in labels.items()):
+        name = clean(constraints.runtime_class, NAME_LIMIT)
+        return f"run it on {platforms} nodes: by another RuntimeClass than {name}, which selects its nodes"
     return f"run it on {platforms} nodes{': ' if labels else ''}{_selecting(constraints, labels)}"
 
 
