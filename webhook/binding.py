@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from webhook.core.binding import Binding, bound, decide_binding, unchecked
+from webhook.core.binding import Binding, bound, decide_binding, unchecked, unchecked_event
 from webhook.core.decision import Decision, Judgement, Mode, under
 from webhook.core.errors import ClusterUnavailable, MalformedObject
 from webhook.core.scheduling import Node
@@ -73,8 +73,12 @@ class BindingJudge:
 
     def _undetermined(self, binding: Binding, mode: Mode, problem: str) -> Judgement:
         wanted = decide_binding("undetermined", self._judge.policy, binding.named, self._mismatch)
+        decision = under(mode, wanted)
         texts = (unchecked(binding, problem),) if wanted != "allow" else ()
-        return Judgement(binding.named, under(mode, wanted), "undetermined", mode, texts, wanted=wanted)
+        # A pod that is not there gets no Event: the API server refuses such a binding itself.
+        told = decision == "warn" and self._judge.writes_events and problem not in (_NO_POD, _ANOTHER_POD)
+        event = unchecked_event(binding, problem) if told else ""
+        return Judgement(binding.named, decision, "undetermined", mode, texts, wanted=wanted, event=event)
 
     def _node_names(self) -> frozenset[str | None]:
         """The names of the nodes as they are now; one set for each snapshot."""

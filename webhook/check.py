@@ -17,7 +17,7 @@ from webhook.cluster.yamltext import parse_yaml
 from webhook.core.errors import MalformedInput, MalformedObject
 from webhook.core.kinds import BUILT_IN, Kinds
 from webhook.core.message import name_some
-from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms
+from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms, with_build
 from webhook.core.objects import Fields
 from webhook.core.platform import parse_platform
 from webhook.core.runtime import Runtime
@@ -121,6 +121,7 @@ def parse_target(text: str) -> Node:
         else:
             known = "runtime=NAME://VERSION, label=K=V, taint=K=V:EFFECT"
             raise MalformedInput(f"{option!r} is none of {known}", f"--target {text}")
+    platform = with_build(platform, labels)
     return Node(text, platform, runtime, labels, tuple(taints), emulated_platforms(labels, {}))
 
 

@@ -9,7 +9,7 @@ import fnmatch
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
@@ -24,6 +24,9 @@ from webhook.core.workload import ContainerImage
 from webhook.ports import Access, Image, Images, NoSpans, Spans
 
 logger = logging.getLogger("podgate.lookups")
+
+# What is known by the deadline is concluded from, which takes next to nothing; but hostile documents add up.
+_CONCLUDING: Final = 0.5
 
 T = TypeVar("T")
 Ask = Callable[..., Coroutine[Any, Any, T]]
@@ -201,6 +204,7 @@ class Lookups:
             if image is not None:
                 for shape in shapes:
                     await looked.known(self._examine(looked, image, shape))
+                    await asyncio.sleep(0)  # a document of anybody's may take a while: other reviews come between
             if looked.finding.error is not None:
                 note({"error.type": looked.finding.error[0]})
 
@@ -210,6 +214,8 @@ class Lookups:
         return image
 
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
+        if self._overrun():
+            raise TimeoutError
         volume = looked.finding.role == "volume"
         walk = examine_on(image.root, (shape.platform, *shape.emulates), shape.runtime, volume=volume)
         examined = await self._drive(walk, image.reference, image.root.digest)
@@ -296,6 +302,11 @@ class Lookups:
         if not task.done():
             raise TimeoutError
         return task.result()
+
+    def _overrun(self) -> bool:
+        """Whether the deadline is so long over that not even what is known already can be concluded from."""
+        deadline = self._access.deadline
+        return deadline is not None and asyncio.get_running_loop().time() > deadline + _CONCLUDING
 
     def _left(self) -> float | None:
         """Seconds until the deadline; None where there is none."""

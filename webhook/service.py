@@ -7,7 +7,7 @@ This is the only place where faults become outcomes: a RegistryError or unreadab
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from webhook.core import message
@@ -72,12 +72,14 @@ class Request:
 class _Demands:
     """What a pod demands of a node with what its RuntimeClass adds; None: such a pod cannot be made.
 
-    `isolation`: by what the RuntimeClass separates containers from a Windows node; None: it has not been read.
+    `isolation`: by what the RuntimeClass separates containers from a Windows node; None: it has not been read. `added`:
+    its node selector, where it is known.
     """
 
     constraints: PodConstraints | None
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
     isolation: Isolation | None = "process"
+    added: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ class Judge:
         if known is None:
             return _Demands(constraints, "unknown", "unknown")
         merged = merge_runtime_class(constraints, known.node_selector, known.tolerations)
-        return _Demands(merged, "known" if merged else "contradicted", isolation_of(known.handler))
+        agreement: Literal["known", "contradicted"] = "known" if merged else "contradicted"
+        return _Demands(merged, agreement, isolation_of(known.handler), known.node_selector)
 
     async def _runtime_class(self, request: Request) -> RuntimeClass | None:
         """The RuntimeClass that an object names; None where it is not known, or not by the deadline."""
@@ -220,7 +223,9 @@ class Judge:
             remedy = _remedy(workload, reason, nodes)
             bound = request.binding is not None
             doubts = tuple(_doubts(mode, nodes))
-            facts = message.Facts(workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts)
+            facts = message.Facts(
+                workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts, demands.added
+            )
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""
         return Judgement(workload, decision, reason, mode.mode, messages, images, nodes, wanted, event)
@@ -228,6 +233,11 @@ class Judge:
     async def mode(self, namespace: str, deadline: float | None) -> NamespaceMode:
         """The mode that counts for a namespace; see Modes.of."""
         return await self._modes.of(namespace, deadline)
+
+    @property
+    def writes_events(self) -> bool:
+        """Whether warnings become Events."""
+        return self._settings.events
 
     def exempts(self, namespace: str) -> bool:
         """Whether nothing in a namespace is ever judged."""

@@ -76,7 +76,7 @@ class DeclaredTaint(_Tree):
 class DeclaredNode(_Tree):
     """A node shape that may come, such as an autoscaler's: judged like a node that is there."""
 
-    platform: Annotated[PlatformText, _key("os/architecture[/variant], for Windows with :os.version.")]
+    platform: Annotated[PlatformText, _key("os/architecture[/variant], for Windows with :os.version (or its label).")]
     runtime: Annotated[RuntimeText, _key("The container runtime as nodes name it, such as containerd://2.1.4.")] = ""
     labels: Annotated[Labels, _key("Labels beside kubernetes.io/os and kubernetes.io/arch.")] = Field(
         default_factory=dict

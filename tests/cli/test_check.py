@@ -10,7 +10,9 @@ from jsonschema import ValidationError
 from tests.support.command import SCHEMA, SCHEMA_FILE, Podgate
 from tests.support.images import multi
 from tests.support.manifests import REGISTRY, node, pod, write
+from webhook.check import parse_target
 from webhook.core import decision, errors, outcome
+from webhook.core.platform import parse_platform
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -262,6 +264,12 @@ def test_a_target_has_labels_taints_and_a_runtime(podgate: Podgate, settings: Pa
     ran = podgate.json("--target", target, "--config", settings, stdin=json.dumps(demanding).encode())
     (found,) = ran.objects["web"]["nodes"]
     assert (found["name"], found["platform"], found["runtime"]) == (target, "linux/arm64", "containerd://2.1")
+
+
+def test_a_label_tells_the_windows_build_of_a_target():
+    build = "node.kubernetes.io/windows-build=10.0.20348"
+    assert parse_target(f"windows/amd64,label={build}").platform == parse_platform("windows/amd64:10.0.20348")
+    assert parse_target(f"linux/amd64,label={build}").platform == parse_platform("linux/amd64")
 
 
 def test_nodes_and_targets_count_together(podgate: Podgate, settings: Path, tmp_path: Path):

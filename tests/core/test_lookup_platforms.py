@@ -47,6 +47,13 @@ MATCHES = [
     # an exact entry beside a lesser one; a lesser one beside an entry that says nothing
     ("linux/amd64", "", NEW, ["linux/386", "linux/amd64"], "runs fits"),
     ("linux/amd64", "", NEW, ["linux/386", None], "fails no-matching-entry"),
+    # a Windows node whose build nobody has told
+    ("windows/amd64", "", NEW, ["windows/amd64:10.0.17763.1"], "uncertain node-platform-unknown"),
+    ("windows/amd64", "", OLD, ["windows/amd64:10.0.17763.1", "linux/amd64"], "uncertain node-platform-unknown"),
+    ("windows/amd64", "", NEW, ["windows/amd64:10.0.17763.1", "windows/amd64"], "runs fits"),
+    ("windows/amd64", "", OTHER, ["windows/amd64"], "runs fits"),
+    ("windows/amd64", "", NEW, ["linux/amd64"], "fails no-matching-entry"),
+    ("windows/amd64:10.0.17763", "", NEW, ["windows/amd64:10.0.17763.1"], "runs fits"),
 ]
 
 

@@ -182,6 +182,12 @@ def test_ten_thousand_entries():
     assert index.platforms == (Platform("linux", "arm64"),)
 
 
+def test_more_entries_are_there_only_to_cost_time():
+    entries = [images.entry(images.config(None), "linux/arm64")] * 10_001
+    with pytest.raises(MalformedDocument, match="more than 10000 entries"):
+        _ = document(images.index(entries)).index
+
+
 # Config
 
 

@@ -343,6 +343,21 @@ Pod web was not checked: no node, existing or declared, takes it, and it demands
 To mend it: check nodeSelector, affinity and tolerations, or declare nodes that
   are to come in the settings.""",
     ),
+    "a RuntimeClass that selects other nodes": (
+        Facts(
+            demanding("Deployment", runtime_class="fast"),
+            "mismatch",
+            (AMD,),
+            (ARM_ONE,),
+            added={"kubernetes.io/arch": "arm64"},
+        ),
+        f"""\
+Deployment web cannot run on the only node it may be scheduled to.
+- container "app": image reg.example/shop/web:1.4 is for linux/amd64
+{ON_ARM_ONE}
+To mend it: build the image for linux/arm64 too, or run it on linux/amd64 nodes:
+  by another RuntimeClass than fast, which selects its nodes.""",
+    ),
     "doubts about what it rests on": (
         Facts(
             demanding("Deployment", runtime_class="gvisor"),

@@ -142,6 +142,13 @@ WARNINGS = {
             "not say which platform it is; give the node the labels kubernetes.io/os and kubernetes.io/arch"
         ),
     ),
+    "a Windows node whose build is not known": (
+        Facts(POD, "undetermined", (PLAIN,), (unsure("node-platform-unknown", "windows/amd64"),)),
+        (
+            'podgate: Pod web: container "app": reg.example/web:1 may not run on n (windows/amd64): the node does not '
+            "say which Windows build it has; say the build by the label node.kubernetes.io/windows-build"
+        ),
+    ),
     "a NodePool that leaves its platform open": (
         Facts(POD, "undetermined", (PLAIN,), (of_pool("nodepool general", "linux/amd64"),)),
         (
@@ -343,6 +350,26 @@ def test_undetermined_tells_of_failures_beside_what_is_uncertain():
     assert warnings(facts)[0].startswith(
         'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on arm-1 (linux/arm64) '
         "and 1 more node: "
+    )
+
+
+def test_the_advice_goes_with_the_place_that_is_told():
+    facts = Facts(POD, "undetermined", (AMD,), (on("odd", None, uncertain("node-platform-unknown")), ARM_ONE))
+    (line,) = warnings(facts)
+    assert line == (
+        'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) may not run on odd (platform '
+        "unknown) and 1 more node: the node does not say which platform it is; give the node the labels "
+        "kubernetes.io/os and kubernetes.io/arch"
+    )
+
+
+def test_nodes_whose_kubelet_refuses_the_pod_are_narrowed_away_too():
+    nodes = (on("a", "linux/amd64", runs("fits")), on("w", "windows/amd64", fails("refused-by-kubelet")))
+    facts = Facts(POD, "partial", (AMD,), nodes, "nodeSelector kubernetes.io/os: linux")
+    (line,) = warnings(facts)
+    assert line == (
+        'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) fails on w (windows/amd64): the '
+        "kubelet would refuse the pod, which asks for another os; add nodeSelector kubernetes.io/os: linux"
     )
 
 

@@ -1,5 +1,7 @@
 """Node selectors: every operator, invalid requirements, fields; as the scheduler's own code has them."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from webhook.core.node_selector import LabelTest, RequiredNodes, term_problem
@@ -125,3 +127,25 @@ def test_an_empty_term_matches_nothing(terms, admitted):
 def test_fields(key, operator, values, admitted):
     term = NodeSelectorTerm(fields=(NodeSelectorRequirement(key, operator, values),))
     assert RequiredNodes({}, NodeSelector((term,))).admit("n1", {}) is admitted
+
+
+def test_a_node_is_compared_with_the_terms_that_name_it_alone(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    holds = LabelTest.holds
+
+    def counted(self: LabelTest, labels: Mapping[str, str]) -> bool:
+        asked.append(self.key)
+        return holds(self, labels)
+
+    monkeypatch.setattr(LabelTest, "holds", counted)
+    numbers = range(1000)
+    ready = NodeSelectorRequirement("ready", "In", ("yes",))
+    by_host = (NodeSelectorTerm((NodeSelectorRequirement("host", "In", (f"n{n}",)), ready)) for n in numbers)
+    names = (NodeSelectorRequirement("metadata.name", "In", (f"n{n}",)) for n in numbers)
+    by_name = (NodeSelectorTerm((ready,), (name,)) for name in names)
+    required = RequiredNodes({}, NodeSelector((*by_host, *by_name)))
+    assert required.admit("n7", {"ready": "yes"})
+    assert required.admit("x", {"ready": "yes", "host": "n7"})
+    assert not required.admit("x", {"ready": "yes", "host": "x"})
+    assert not required.admit("n7", {"ready": "no", "host": "n7"})
+    assert len(asked) <= 6

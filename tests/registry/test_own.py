@@ -261,9 +261,11 @@ async def test_an_outsider_neither_waits_for_an_insiders_request_nor_is_waited_f
     askers = (OUTSIDE, INSIDE, OUTSIDE, INSIDE, OUTSIDE)
     found = await asyncio.gather(*(images.resolve(TAGGED, who) for who in askers), return_exceptions=True)
     assert [isinstance(one, RegistryError) for one in found] == [who is OUTSIDE for who in askers]
-    # Two viewers begin without a challenge in hand, and ask in the clear each; outsiders share theirs among themselves.
+    # Outsiders share theirs among themselves. An insider begins in the clear too, unless his plugin took so long that
+    # the challenge was known by then.
     asked = of_nobody(private, since)
-    assert sorted(asked) == sorted([*expected, ("GET", "/v2/team/app/manifests/1", "")])
+    begun = ("GET", "/v2/team/app/manifests/1", "")
+    assert sorted(asked) in (sorted(expected), sorted([*expected, begun]))
 
 
 async def test_an_outsider_gives_up_nothing_for_an_insider(private: Registry, setting: Setting, lent: Any):

@@ -61,6 +61,8 @@ async def test_a_tag_that_has_moved_is_fetched(registry: Registry, images: Regis
         Fault(method="HEAD", without=("Docker-Content-Digest",)),
         Fault(method="HEAD", headers=[("Docker-Content-Digest", "sha256:" + "0" * 64)]),
         Fault(method="HEAD", headers=[("Docker-Content-Digest", "sha512:" + "0" * 128)]),
+        Fault(method="HEAD", redirect="ftp://blobs.example/x"),
+        Fault(method="HEAD", redirect="http://169.254.1.1/x"),
     ],
 )
 async def test_where_head_is_no_use_get_is_asked_and_head_not_again(

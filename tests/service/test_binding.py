@@ -162,6 +162,7 @@ async def test_an_api_server_that_stalls_ends_at_the_deadline(bound: Bound):
     judged = await bound.binds("arm-1", within=0.05)
     assert brief(judged) == "warn undetermined"
     assert judged.messages[0].endswith(": the API server did not give the pod in time")
+    assert judged.messages[0] == f"podgate: Pod web: {judged.event}"
 
 
 async def test_an_image_that_is_not_to_be_had(bound: Bound):

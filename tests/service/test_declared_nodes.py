@@ -59,6 +59,18 @@ def test_a_name_has_what_tells_the_shape_apart(declared: list[dict[str, Any]], e
     assert names(*declared) == expected
 
 
+async def test_a_label_tells_the_windows_build_of_a_shape(world: World) -> None:
+    world.registry.push("win", images.multi("windows/amd64:10.0.20348.1"), "1")
+    for labels, expected in (
+        ({}, "warn undetermined"),
+        ({"node.kubernetes.io/windows-build": "10.0.20348"}, "allow match"),
+        ({"node.kubernetes.io/windows-build": "10.0.17763"}, "deny mismatch"),
+    ):
+        shape = {"platform": "windows/amd64", "runtime": "containerd://2.1.4", "labels": labels}
+        world.settings = {"nodes": {"declared": [shape]}}
+        assert brief(await world.judge(pod("reg.example/win:1"))) == expected
+
+
 async def test_messages_tell_two_shapes_of_one_platform_apart(world: World) -> None:
     world.registry.push("amd", images.multi("linux/amd64"), "1")
     shapes = [{"platform": "linux/arm64", "labels": {"pool": "a"}}, {"platform": "linux/arm64", "taints": [GPU]}]

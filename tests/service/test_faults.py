@@ -132,6 +132,16 @@ async def test_what_is_proven_by_the_deadline_decides(world: World) -> None:
     assert (brief(alone), outcomes(alone), codes(alone)) == ("warn undetermined", UNRESOLVED, ["timeout"])
 
 
+async def test_what_is_known_too_late_is_not_concluded_from(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names a hundred images with documents that take long must not hold the answer up past its time."""
+    monkeypatch.setattr("webhook.lookups._CONCLUDING", -100.0)  # the deadline has been over for long
+    world.has(ONE_NODE)
+    world.registry.push("app", images.multi("linux/amd64"), "1")
+    judgement = await world.judge(pod("reg.example/app:1"), within=50)
+    assert world.paths() == ["GET app/manifests/1"]
+    assert (outcomes(judgement), codes(judgement)) == (UNRESOLVED, ["timeout"])
+
+
 async def test_a_deadline_that_has_passed_asks_nobody(world: World) -> None:
     world.has(ONE_NODE)
     judgement = await world.judge(pod("reg.example/app:1"), within=-1.0)

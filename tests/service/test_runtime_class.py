@@ -130,3 +130,12 @@ async def test_one_that_does_not_come_in_time_is_not_known(shop: World) -> None:
     judgement = await shop.judge(templated("Deployment", IMAGE, runtimeClassName="win"), within=0.2)
     assert judgement.decision == "warn"
     assert "RuntimeClass win is not known" in judgement.messages[-1]
+
+
+async def test_advice_does_not_contradict_its_node_selector(shop: World) -> None:
+    shop.has(MERGED)
+    denied = await shop.judge(templated("Deployment", "reg.example/lin:1", runtimeClassName="win"))
+    assert brief(denied) == "deny mismatch"
+    said = " ".join(denied.messages[0].split())
+    assert "by another RuntimeClass than win, which selects its nodes" in said
+    assert "nodeSelector kubernetes.io/os" not in said

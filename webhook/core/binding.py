@@ -83,5 +83,10 @@ def lesser(one: Decision, other: Decision) -> Decision:
 
 def unchecked(binding: Binding, problem: str) -> str:
     """The warning where a binding could not be judged, within message.WARNING_LIMIT."""
-    who, node = subject(binding.named, NAME_LIMIT), clean(binding.node, NAME_LIMIT)
-    return f"podgate: {who}: not checked on the node {node} that it is bound to: {clean(problem, 70)}"
+    return f"podgate: {subject(binding.named, NAME_LIMIT)}: {unchecked_event(binding, problem)}"
+
+
+def unchecked_event(binding: Binding, problem: str) -> str:
+    """The same for an Event, which names its object itself."""
+    node = clean(binding.node, NAME_LIMIT)
+    return f"not checked on the node {node} that it is bound to: {clean(problem, 70)}"

@@ -18,7 +18,7 @@ from webhook.core.gojson import Slice, Struct, decode_node, decode_rest
 from webhook.core.jsontree import InvalidJSON, parse
 from webhook.core.manifest import MANIFEST_TYPES, Document
 from webhook.core.outcome import Outcome, Verdict, fails, runs, uncertain
-from webhook.core.platform import LATEST, Library, Platform, config_match, only
+from webhook.core.platform import LATEST, Library, Platform, config_match, only, windows_hosts
 from webhook.core.runtime import Runtime
 from webhook.core.selection import Answer, Lists, Taken, Walk, Want, WantLists, fetched, takes
 
@@ -213,12 +213,16 @@ def examine_on(
 
 
 def _examine_index(root: Document, node: Platform, runtime: Runtime, *, volume: bool) -> Walk[Finding]:
-    outcomes: list[Outcome] = []
-    for reading in runtime.readings():
-        taken = yield from takes(root, node, reading)
-        # CRI-O mounts the entry without a platform that it has chosen, whatever it is for.
-        outcomes.append(runs("fits") if volume and taken == "unknown" else _TAKEN[taken])
-    return Finding(_agreed(outcomes), root.index.platforms)
+    by_build: list[Outcome] = []
+    for host in windows_hosts(node):
+        outcomes: list[Outcome] = []
+        for reading in runtime.readings():
+            taken = yield from takes(root, host, reading)
+            # CRI-O mounts the entry without a platform that it has chosen, whatever it is for.
+            outcomes.append(runs("fits") if volume and taken == "unknown" else _TAKEN[taken])
+        by_build.append(_agreed(outcomes))
+    same = len({outcome.verdict for outcome in by_build}) == 1
+    return Finding(by_build[0] if same else uncertain("node-platform-unknown"), root.index.platforms)
 
 
 def _examine_manifest(root: Document, node: Platform) -> Walk[Finding]:

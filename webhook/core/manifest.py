@@ -50,6 +50,10 @@ MAX_VALUES = 200_000
 """Commas and brackets in a document that is read. containerd walks 10,000 descriptors at most; more than this is there
 only to cost somebody time."""
 
+MAX_ENTRIES = 10_000
+"""Entries of an index: containerd walks no more descriptors in one pull (core/images, maxReferences), and each of them
+is compared with each kind of node."""
+
 
 class ContradictoryDocument(MalformedDocument):
     """A document of one kind that was announced as the other, or has parts of both: runtimes refuse it."""
@@ -195,6 +199,8 @@ def read_index(tree: Node) -> Index:
     if envelope.config or envelope.layers or envelope.media_type in MANIFEST_TYPES:
         raise ContradictoryDocument("a manifest where an index was announced")
     value = _read(tree, INDEX)
+    if len(value.manifests or ()) > MAX_ENTRIES:
+        raise MalformedDocument(f"more than {MAX_ENTRIES} entries", "manifests")
     entries = tuple(entry.frozen() for entry in value.manifests or ())
     return Index(entries, value.annotations or {}, value.artifact_type)
 

@@ -4,8 +4,8 @@ The API server drops a warning that has a line break without a word, and cuts th
 characters (k8s.io/apiserver, pkg/warning); a denial is printed as it is. The words for single cases are in wording.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -66,7 +66,8 @@ class Facts:
 
     `nodes` are findings about groups of nodes. `remedy` is what narrows the pod to nodes that run it, empty where
     nothing does. `runtime_class`: what is known of the RuntimeClass that a template names; `contradicted`: its node
-    selector and the template's exclude each other. `binding`: the scheduler binds the pod to its node just now.
+    selector and the template's exclude each other. `added`: what that node selector is, where it is known. `binding`:
+    the scheduler binds the pod to its node just now.
     """
 
     workload: Workload
@@ -77,6 +78,7 @@ class Facts:
     runtime_class: Literal["known", "unknown", "contradicted"] = "known"
     binding: bool = False
     doubts: tuple[Doubt, ...] = ()
+    added: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +293,14 @@ def _constantly(text: str) -> Callable[[int], str]:
 
 
 def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -> str:
-    """What to do about it, most telling first; `brief`: the one thing that is likeliest."""
+    """What to do about it, most telling first; `brief`: what helps everywhere, else where the line tells of."""
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
-    wanted = tuple(dict.fromkeys(platform for trouble in troubles for platform in trouble.unfit))
-    alone = (each.mend(place) for each in troubles for place in each.places)
-    fitting = [_mend_fit(facts, troubles, wanted, brief=brief)] if wanted else []
-    all_of_them = [*fitting, *list(dict.fromkeys(filter(None, alone)))[:_MENDS_SHOWN]]
+    alone = list(dict.fromkeys(filter(None, (each.mend(place) for each in troubles for place in each.places))))
+    if brief and not facts.remedy and (told := troubles[0].mend(troubles[0].places[0])):
+        return told
+    fitting = [*filter(None, [_mend_fit(facts, troubles, brief=brief)])]
+    all_of_them = [*fitting, *alone[:_MENDS_SHOWN]]
     return "; ".join(all_of_them[:1] if brief else all_of_them)
 
 
@@ -309,20 +312,21 @@ def _mend_candidates(facts: Facts) -> str:
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 
-def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], wanted: Sequence[str], *, brief: bool) -> str:
-    """What mends images that do not fit nodes: other nodes, or other images."""
+def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool) -> str:
+    """What keeps images from nodes on which they fail: other nodes, or other images where it is the platform."""
     unfit = [trouble for trouble in troubles if trouble.unfit]
-    build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too"
+    wanted = tuple(dict.fromkeys(platform for trouble in unfit for platform in trouble.unfit))
+    build = f"build the image{'s' if len(unfit) > 1 else ''} for {name_some(wanted, NODES_NAMED)} too" if unfit else ""
     if facts.remedy:
         narrowed = f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}"
-        return narrowed if brief else f"{narrowed}, or {build}"
-    if brief:
+        return narrowed if brief or not build else f"{narrowed}, or {build}"
+    if brief or not build:
         return build
     offers = [set(trouble.image.platforms) for trouble in unfit]
     needs = facts.workload.constraints
     if facts.binding:
         needs = replace(needs, node_name="")  # the scheduler's choice, which the pod's author narrows
-    instead = elsewhere(needs, sorted(set.intersection(*offers)), wanted)
+    instead = elsewhere(needs, sorted(set.intersection(*offers)), wanted, facts.added)
     return f"{build}, or {instead}" if instead else build
 
 

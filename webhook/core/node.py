@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from webhook.core.errors import MalformedPlatform
@@ -36,6 +37,13 @@ def node_platform(node_info: Mapping[str, str], labels: Mapping[str, str]) -> Pl
     if system == "windows":
         build = labels.get(WINDOWS_BUILD_LABEL, "") or node_info.get("kernelVersion", "")
     return Platform(system, architecture, variant, build)
+
+
+def with_build(platform: Platform, labels: Mapping[str, str]) -> Platform:
+    """A Windows platform that names no build, with the one that the labels beside it name."""
+    if platform.os != "windows" or platform.os_version:
+        return platform
+    return replace(platform, os_version=labels.get(WINDOWS_BUILD_LABEL, ""))
 
 
 def emulated_platforms(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Platform, ...]:

@@ -6,6 +6,7 @@ errors count) and k8s.io/apimachinery v0.37.2, pkg/labels (requirements, and whi
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 from webhook.core.gotext import atoi
@@ -110,6 +111,10 @@ def fields_hold(term: NodeSelectorTerm, name: str | None) -> bool:
     return all((seen.get(item.key, "") == item.values[0]) == (item.operator == "In") for item in term.fields)
 
 
+_TermTest = tuple[tuple[LabelTest, ...], NodeSelectorTerm]
+"""A term made ready to be asked about many nodes."""
+
+
 class RequiredNodes:
     """What nodeSelector and required node affinity demand, made ready to be asked about many nodes.
 
@@ -117,7 +122,7 @@ class RequiredNodes:
     term matches, and the node is refused all the same.
     """
 
-    __slots__ = ("_affinity", "_labels", "_terms", "_tests", "problem")
+    __slots__ = ("_affinity", "_by_label", "_by_name", "_labels", "_others", "_terms", "problem")
 
     def __init__(self, node_selector: Mapping[str, str], affinity: NodeSelector | None) -> None:
         self._labels = tuple(node_selector.items())
@@ -129,7 +134,26 @@ class RequiredNodes:
             self.problem = self.problem or problem
             if not problem and (term.expressions or term.fields):
                 self._terms.append(term)
-        self._tests = [(tuple(map(LabelTest, term.expressions)), term) for term in self._terms]
+        # By what a node must have to meet them: thousands of terms may each name one of thousands of nodes.
+        self._by_name: dict[str, list[_TermTest]] = {}
+        self._by_label: dict[str, dict[str, list[_TermTest]]] = {}
+        self._others: list[_TermTest] = []
+        for term in self._terms:
+            self._file(term)
+
+    def _file(self, term: NodeSelectorTerm) -> None:
+        test = tuple(map(LabelTest, term.expressions)), term
+        for field in term.fields:
+            if field.key == NAME_FIELD and field.operator == "In":
+                self._by_name.setdefault(field.values[0], []).append(test)
+                return
+        for one in term.expressions:
+            if one.operator == "In":
+                by_value = self._by_label.setdefault(one.key, {})
+                for value in one.values:
+                    by_value.setdefault(value, []).append(test)
+                return
+        self._others.append(test)
 
     def admit(self, name: str | None, labels: Mapping[str, str]) -> bool:
         """Whether a node with this name and these labels meets the demand. `name` None: a node still to come."""
@@ -142,7 +166,18 @@ class RequiredNodes:
     def _affinity_fits(self, name: str | None, labels: Mapping[str, str]) -> bool:
         if not self._affinity:
             return True
-        return any(all(test.holds(labels) for test in tests) and fields_hold(term, name) for tests, term in self._tests)
+        near = self._near(name, labels)
+        return any(all(test.holds(labels) for test in tests) and fields_hold(term, name) for tests, term in near)
+
+    def _near(self, name: str | None, labels: Mapping[str, str]) -> "Iterator[_TermTest]":
+        """The terms that a node may meet, by its name or one of its labels; all others it does not."""
+        yield from self._others
+        if name == "":  # no field is looked at
+            yield from chain.from_iterable(self._by_name.values())
+        elif name is not None:
+            yield from self._by_name.get(name, ())
+        for key in self._by_label.keys() & labels.keys():
+            yield from self._by_label[key].get(labels[key], ())
 
     def usable_terms(self) -> Iterator[NodeSelectorTerm]:
         """Each term that can match, nodeSelector put into its expressions: a node must meet one of these.

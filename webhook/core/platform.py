@@ -138,6 +138,17 @@ def config_match(node: Platform, config: Platform, library: Library = LATEST) ->
     return "variant-not-given" if (node.os, node.architecture) == (config.os, config.architecture) else None
 
 
+def windows_hosts(node: Platform) -> tuple[Platform, ...]:
+    """A node, and where it is a Windows node whose build is not known one that takes no image which names a build.
+
+    The matchers let a host without a version take every build, as the library does. A real host has one, and what
+    hangs on it is not known.
+    """
+    if to_lower(node.os) != "windows" or windows.parse_version(node.os_version) != windows.UNKNOWN:
+        return (node,)
+    return node, replace(node, os_version=windows.NO_BUILD)
+
+
 def _same_system(node: Platform, image: Platform, library: Library, *, by_build: bool = True) -> Platform | None:
     """The image's platform, normalized, if os, os.version and os.features suit the node (normalized), else None."""
     on_windows = node.os == "windows" and by_build

@@ -11,6 +11,9 @@ LTSC2025 = 26100
 Version = tuple[int, int, int]
 UNKNOWN: Version = (0, 0, 0)
 
+NO_BUILD = "255.255.65535"
+"""The version of a host that takes no image which names one: no Windows has it."""
+
 
 def parse_version(text: str) -> Version:
     """Major, minor and build of "10.0.20348" or "10.0.20348.2227"; UNKNOWN where Go's reader makes nothing of it."""

@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import ErrorCode
-from webhook.core.node import ARCH_LABEL, OS_LABEL
+from webhook.core.node import ARCH_LABEL, OS_LABEL, WINDOWS_BUILD_LABEL
 from webhook.core.outcome import Why
 from webhook.core.platform import Platform, normalized
-from webhook.core.text import clean, either, name_some
+from webhook.core.text import NAME_LIMIT, clean, either, name_some
 from webhook.core.workload import PodConstraints
 
 _END: Final[Mapping[Why, str]] = {
@@ -108,6 +108,8 @@ def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> s
     """How it ends with an image on nodes of a platform (as text)."""
     if why == "node-platform-unknown" and pools:
         return _END_OF_POOL[pools]
+    if why == "node-platform-unknown" and _parts(platform)[0] == "windows":
+        return "the node does not say which Windows build it has"
     if image.error is not None and why in ("image-unresolved", "invalid-reference"):
         problem = clean(image.error[1])
         return problem if why == "image-unresolved" else f"no kubelet pulls it: {problem}"
@@ -124,6 +126,8 @@ def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> 
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
     if why == "node-platform-unknown" and pools:
         return _MEND_POOL.get(pools, "")
+    if why == "node-platform-unknown" and _parts(platform)[0] == "windows":
+        return f"say the build by the label {WINDOWS_BUILD_LABEL}"
     if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
         return _mend_credentials(image, image.error[1])
     if why == "image-unresolved" and image.error is not None:
@@ -141,15 +145,21 @@ def _mend_credentials(image: ImageFinding, problem: str) -> str:
     return f"mend the {kind}"
 
 
-def elsewhere(constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str]) -> str:
+def elsewhere(
+    constraints: PodConstraints, offered: Sequence[str], wanted: Sequence[str], added: Mapping[str, str]
+) -> str:
     """How to get a pod to nodes on which its images run, from the platforms that all of them offer and those of the
-    nodes that it may land on now. Empty where they offer none in common."""
+    nodes that it may land on now. Empty where they offer none in common. `added`: the node selector of its
+    RuntimeClass, which the pod cannot contradict: the API server would refuse it."""
     if not offered:
         return ""
     platforms = name_some(offered, 2)
     if constraints.node_name:
         return f"run it on a {platforms} node: change spec.nodeName"
     labels = _telling_labels(offered, wanted)
+    if any(added.get(key, values[0]) not in values for key, values in labels.items()):
+        name = clean(constraints.runtime_class, NAME_LIMIT)
+        return f"run it on {platforms} nodes: by another RuntimeClass than {name}, which selects its nodes"
     return f"run it on {platforms} nodes{': ' if labels else ''}{_selecting(constraints, labels)}"
 
 

@@ -11,7 +11,7 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
-from webhook.registry.auth import Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
+from webhook.registry.auth import REFUSALS, Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
 from webhook.registry.credentials import OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
@@ -42,6 +42,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _MOST_CHALLENGES: Final = 4096  # registries and repositories that are remembered to challenge; users choose both
+# Characters of one that is remembered. Real ones have a few hundred, a header may have 100,000.
+_LONGEST_CHALLENGE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,8 @@ class RegistryClient:
         hint = None
         if earlier is not None and self._heads.of_use(place.origin):
             conclusion = await self._head(place, key, login)
-            hint = conclusion.reply.digest_hint if conclusion.reply.status == 200 else ""
-            if hint == earlier.digest:
+            hint = conclusion.reply.digest_hint if conclusion and conclusion.reply.status == 200 else ""
+            if conclusion and hint == earlier.digest:
                 return Sight(earlier, OPEN if conclusion.open else login.viewer)
         conclusion = await self._converse(place, key, login)
         reply = conclusion.reply
@@ -124,9 +126,12 @@ class RegistryClient:
             return Sight(earlier, viewer)
         return Sight(Document(reply.media_type, digest, reply.body), viewer)
 
-    async def _head(self, place: Place, key: Key, login: Login) -> Conclusion:
-        """The answer to a HEAD. Raises where the registry may be down or overrun: a GET must not follow on its heels,
-        and takes the place of the HEAD when it is time."""
+    async def _head(self, place: Place, key: Key, login: Login) -> Conclusion | None:
+        """The answer to a HEAD; None where it led nowhere, as by a redirect that a GET may not have.
+
+        Raises where the registry may be down or overrun: a GET must not follow on its heels, and takes the place of the
+        HEAD when it is time. So it does where a login is refused, which is no matter of the method.
+        """
         try:
             conclusion = await self._converse(place, key, login, method="HEAD")
             if of_status(conclusion.reply.status)[1]:
@@ -134,7 +139,9 @@ class RegistryClient:
         except RegistryError as error:
             if error.code != "rate-limited":
                 self._heads.distrust(place.origin, FAULT_SECONDS)
-            raise
+            if error.retryable or error.code in REFUSALS:
+                raise
+            return None
         return conclusion
 
     async def _converse(
@@ -170,7 +177,7 @@ class RegistryClient:
                     step = flow.send(answer)
         except StopIteration as stop:
             conclusion: Conclusion = stop.value
-        if conclusion.challenge is not None:
+        if conclusion.challenge is not None and _is_short(conclusion.challenge):
             learnt = _Learnt(conclusion.challenge, public)
             everywhere = _Learnt(of_any_repository(conclusion.challenge), public)
             _remember(self._challenges, (place.origin, ""), everywhere)
@@ -237,6 +244,10 @@ def _checked(reply: Reply, key: Key) -> str:
     if hashlib.new(algorithm, reply.body).hexdigest() != wanted:
         raise reply.fault("digest-mismatch", f"the body does not have the digest {key.name}")
     return key.name
+
+
+def _is_short(challenge: Challenge) -> bool:
+    return sum(len(name) + len(value) for name, value in challenge.parameters.items()) <= _LONGEST_CHALLENGE
 
 
 def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:

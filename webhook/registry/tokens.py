@@ -22,8 +22,10 @@ from webhook.registry.options import Hooks
 _DEFAULT_LIFETIME: Final = 60.0
 # A token has to last until the registry has read the request that carries it.
 _MARGIN: Final = 5.0
-# Tokens are some kilobytes; there is one for each repository and credential.
+# There is one token for each repository and credential. They are some kilobytes each, but users choose the registries,
+# and these how long their tokens are.
 _MOST_TOKENS: Final = 1024
+_MOST_CHARACTERS: Final = 8 << 20
 # No server means more than a year; and the sum must stay a number that datetime knows.
 _LONGEST_LIFETIME: Final = 366 * 86400.0
 
@@ -100,6 +102,7 @@ class Tokens:
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._good: OrderedDict[TokenKey, tuple[str, float]] = OrderedDict()
+        self._size = 0
         self._flights: Flights[Token] = Flights(hooks.context)
 
     async def get(self, key: TokenKey, fetch: Callable[[], Awaitable[Grant]], *, instead_of: str = "") -> Token:
@@ -111,15 +114,28 @@ class Tokens:
 
         async def fetched() -> Token:
             grant = await fetch()
-            if grant.lifetime > _MARGIN:
-                self._good[key] = (grant.text, self._hooks.clock() + grant.lifetime - _MARGIN)
-                self._good.move_to_end(key)
-                while len(self._good) > _MOST_TOKENS:
-                    self._good.popitem(last=False)
+            self._keep(key, grant)
             return Token(grant.text, fresh=True)
 
         return await self._flights.share(key, fetched)
 
+    def _keep(self, key: TokenKey, grant: Grant) -> None:
+        """Keeps a token that lasts for another request, in the place of the key's last one; the oldest go."""
+        last, _ = self._good.pop(key, ("", 0.0))
+        self._size -= _size(key, last) if last else 0
+        if grant.lifetime <= _MARGIN:
+            return
+        self._good[key] = (grant.text, self._hooks.clock() + grant.lifetime - _MARGIN)
+        self._size += _size(key, grant.text)
+        while len(self._good) > _MOST_TOKENS or self._size > _MOST_CHARACTERS:
+            oldest, (text, _) = self._good.popitem(last=False)
+            self._size -= _size(oldest, text)
+
     async def aclose(self) -> None:
         """Stops asking."""
         await self._flights.aclose()
+
+
+def _size(key: TokenKey, text: str) -> int:
+    """The characters of a token and of what was asked for, which is the registry's choice as well."""
+    return len(text) + sum(map(len, (key.request.realm, key.request.service, *key.request.scopes)))
