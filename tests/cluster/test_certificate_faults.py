@@ -5,6 +5,7 @@ import logging
 import time as clock
 
 import pytest
+from aiohttp import web
 
 from tests.support.apiserver import CONFIGURATIONS, Fault, api_server
 from tests.support.selfmanaged import (
@@ -218,6 +219,42 @@ async def test_it_goes_on_after_an_api_server_that_was_away_for_long(world: Worl
     running.cancel()
     world.check()
     await one.connection.close()
+
+
+async def test_a_fight_over_the_bundle_is_fought_at_podgates_pace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody takes the bundle away as soon as it is there: a tool that applies what it has, say."""
+    one = await world.add()
+    pauses = 0
+
+    def pause() -> float:
+        nonlocal pauses
+        pauses += 1
+        return 0.0
+
+    async def take_away(request: web.Request) -> None:
+        if request.method == "GET" and CONFIGURATIONS in request.path:
+            trust(world.server, b"")
+
+    monkeypatch.setattr(one.keeper, "_pause", pause)
+    world.server.turns = take_away
+    running = asyncio.create_task(one.keeper.run())
+    async with asyncio.timeout(20):
+        while world.server.count("patch") < 50:  # noqa: ASYNC110 - it happens behind a socket
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert pauses >= 9
+
+
+async def test_that_a_certificate_waits_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    one = await world.add()
+    await one.settle()
+    fill(world.server, {})
+    await one.settle()
+    await world.pass_by(60)
+    assert caplog.text.count("has been in the caBundle for 30 s") == 1
 
 
 async def test_a_bug_ends_nothing(

@@ -23,7 +23,9 @@ from webhook.core.errors import CannotServe, ClusterUnavailable
 from webhook.core.rotation import Lives, MakeAuthority, Plan, SignLeaf, Trusted, plan
 
 _REQUEST_SECONDS: Final = 10.0
-_AT_ONCE: Final = 0.0
+_AT_ONCE: Final = 5
+"""Looks in a row that follow one another at once, each since there was something to do. More of them are a fight over
+the bundle with somebody, in which podgate keeps its pace."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +103,7 @@ class SelfManaged:
 
     async def run(self) -> NoReturn:
         """Look, do what is due, and look again, until cancelled."""
+        in_a_row = 0
         while True:
             try:
                 again = await self.step()
@@ -108,7 +111,11 @@ class SelfManaged:
                 _log.exception("The certificates could not be looked at")
                 again, self._failed = False, True
             self._failures = self._failures + 1 if self._failed else 0
-            await asyncio.sleep(_AT_ONCE if again and not self._failed else self._pause())
+            in_a_row = in_a_row + 1 if again and not self._failed else 0
+            if 0 < in_a_row < _AT_ONCE:
+                continue
+            in_a_row = 0
+            await asyncio.sleep(self._pause())
 
     async def step(self) -> bool:
         """Look once, and do what is due; whether something was done, so that a further look is due at once."""
@@ -122,6 +129,7 @@ class SelfManaged:
         now = self._how.clocks.wall()
         trusted = bundles.trusted if bundles is not None else None
         what = plan(material.held, trusted, now, self._how.lives)
+        self._tell_of_wait(what)
         return await self._do(what, secret, material, bundles)
 
     async def _do(
@@ -235,6 +243,15 @@ class SelfManaged:
         elif self._told.get(topic) != text:
             self._told[topic] = text
             _log.warning("Certificates: %s", text)
+
+    def _tell_of_wait(self, what: Plan) -> None:
+        """A line for whoever wonders why there is no new certificate yet."""
+        if not what.wait:
+            self._told.pop("wait", None)
+        elif "wait" not in self._told:
+            self._told["wait"] = ""
+            seconds = self._how.lives.seen
+            _log.info("A new certificate waits until its authority has been in the caBundle for %g s", seconds)
 
     def _pause(self) -> float:
         pause = self._how.rhythm.look
