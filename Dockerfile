@@ -34,12 +34,15 @@ RUN --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.cr
  && SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     uv sync --frozen --no-dev --all-extras --no-install-project --no-build --python-platform "$platform" \
       --python "$(command -v python3)"
+# By pip, for uv notes in what it installs from a folder when that was made. pip wants to see certificates, asks nobody.
 COPY README.md LICENSE ./
 COPY webhook webhook
-RUN uv build --wheel --no-build-isolation --python /tools/bin/python --out-dir /wheels \
- && uv pip install --python /opt/podgate --no-deps --no-index --find-links /wheels podgate \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/podgate/lib \
+RUN --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.crt \
+    uv build --wheel --no-build-isolation --python /tools/bin/python --out-dir /wheels \
+ && pip --python /opt/podgate install --no-cache-dir --no-compile --no-deps --no-index /wheels/podgate-*.whl \
+ && python3 -m compileall -f -q --invalidation-mode unchecked-hash /opt/podgate/lib \
  && find /opt/podgate/bin ! -type d ! -name '*podgate' ! -name 'python*' -delete \
+ && rm -f /opt/podgate/.lock \
  && ln -sf "$PYTHON" /opt/podgate/bin/python3 \
  && ln -sf python3 /opt/podgate/bin/python \
  && echo "home = $(dirname "$PYTHON")" >/opt/podgate/pyvenv.cfg \

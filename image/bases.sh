@@ -57,7 +57,7 @@ unpack() {
 compile() {
   local library=usr/lib/$python
   cp -a "$1/$library" "$build/library"
-  chroot "$build" "/usr/bin/$python" -m compileall -q --invalidation-mode unchecked-hash -s /library -p "/$library" /library
+  chroot "$build" "/usr/bin/$python" -m compileall -f -q --invalidation-mode unchecked-hash -s /library -p "/$library" /library
   cp -a "$build/library/." "$1/$library"
   rm -rf "$build/library"
 }
