@@ -25,6 +25,7 @@ class Balancer:
         self.ready: list[Podgate] = []
         self.refused = 0
         self._replicas: list[Podgate] = []
+        self._open: set[asyncio.StreamWriter] = set()
         self._turns = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -50,10 +51,12 @@ class Balancer:
 
     async def _stop(self) -> None:
         self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        self._probing.cancel()
+        while self._open:  # connections that are aborted end by themselves
+            for each in self._open:
+                each.transport.abort()
+            await asyncio.sleep(0.01)
+        await asyncio.gather(self._probing, return_exceptions=True)
 
     async def _probe(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=1.0) as client:
@@ -62,6 +65,8 @@ class Balancer:
                 await asyncio.sleep(PROBE_SECONDS)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine = {writer}
+        self._open |= mine
         ready = self.ready
         try:
             replica = ready[next(self._turns) % len(ready)]
@@ -69,8 +74,11 @@ class Balancer:
         except (ZeroDivisionError, OSError):  # none is ready, or the one that was has gone
             self.refused += 1
             writer.transport.abort()
-            return
-        await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+        else:
+            mine.add(back)
+            self._open |= mine
+            await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+        self._open -= mine
 
 
 async def _is_ready(client: httpx.AsyncClient, replica: Podgate) -> bool:
