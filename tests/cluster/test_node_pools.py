@@ -140,10 +140,25 @@ async def test_node_pools_that_are_wanted_later_are_uncertain_until_listed_and_k
     cluster.follow_node_pools(wanted=True)
     assert pools(cluster) == ["general"]
     cluster.follow_node_pools(wanted=False)
-    assert (cluster.listed, cluster.node_pools()) == (True, ())
+    assert (cluster.listed, pools(cluster)) == (True, ["general"])  # for the reviews that have begun before
     server.put("nodepools", {**POOL, "metadata": {"name": "other"}})
     cluster.follow_node_pools(wanted=True)
     await until(lambda: pools(cluster) == ["general", "other"])
+    await cluster.close()
+
+
+async def test_node_pools_that_were_not_listed_yet_stay_uncertain_for_the_reviews_that_have_begun(
+    server: ApiServer,
+) -> None:
+    server.absent.clear()
+    server.put("nodepools", POOL)
+    server.hold("list nodepools")
+    cluster = LiveCluster(await connection_to(server), BRISK)
+    await cluster.start(watch=True)
+    cluster.follow_node_pools(wanted=False)
+    await cluster.wait_listed()
+    assert (cluster.listed, cluster.node_pools()) == (True, (UNREAD,))
+    server.release("list nodepools")
     await cluster.close()
 
 
