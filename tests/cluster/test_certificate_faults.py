@@ -313,22 +313,39 @@ async def test_a_pair_that_the_server_refuses_is_told_of_once_and_the_old_one_st
     world.check()
 
 
-async def test_an_old_secret_that_is_put_back_is_served_once_it_is_trusted(world: World) -> None:
+async def put_back(world: World) -> tuple[bytes, bytes]:
+    """One replica's Secret from before its authority's end in the bundle: the chain of then, and the one of now."""
     one = await world.add()
     await one.settle()
     old, (old_bundle,) = data(world.server), bundles(world.server)
     fill(world.server, {})
     await one.settle()
     await world.pass_by(60)
-    new = one.served[-1]
     assert authorities(world) == 2
     (both,) = bundles(world.server)
     trust(world.server, both.replace(old_bundle, b""))
     fill(world.server, old)
-    await one.keeper.step()
-    assert one.served[-1] == new
-    await one.settle()
-    assert one.served[-1][0] == old[CHAIN]
+    return old[CHAIN], one.served[-1][0]
+
+
+async def test_an_old_secret_that_is_put_back_is_served_once_every_api_server_trusts_it(world: World) -> None:
+    old, new = await put_back(world)
+    (one,) = world.replicas
+    await one.settle()  # which puts its authority into the bundle again
+    assert (authorities(world), one.served[-1][0]) == (2, new)
+    await world.pass_by(LIVES.seen - 1)
+    assert one.served[-1][0] == new
+    await world.pass_by(2)
+    assert one.served[-1][0] == old
+
+
+async def test_a_replica_that_starts_serves_no_secret_that_was_put_back_before_it_is_trusted(world: World) -> None:
+    old, _ = await put_back(world)
+    late = await world.add()
+    await late.keeper.step()
+    assert late.served == []
+    await late.settle()
+    assert late.served[-1][0] == old
     world.check()
 
 

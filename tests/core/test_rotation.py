@@ -20,6 +20,7 @@ from webhook.core.rotation import (
     Span,
     Trusted,
     plan,
+    too_early,
 )
 
 DAY = 86400.0
@@ -199,3 +200,27 @@ def test_once_the_bundle_is_as_wanted_nothing_more_is_wanted_of_it(state: Held, 
         for bundle, wanted in zip(seen.bundles, found.bundles, strict=True)
     ]
     assert plan(state, Trusted(then, seen.seen), NOW, LIVES).bundles is None
+
+
+@pytest.mark.parametrize(
+    ("new", "served", "seen", "waits"),
+    [
+        # it starts: others may serve what is trusted
+        ("B", None, trusted("A"), True),
+        ("B", None, trusted("A", "B", seen={"A": 3600.0, "B": 0.0}), False),
+        ("B", None, trusted(), False),
+        ("B", None, trusted(old=("A",)), False),
+        ("B", None, Trusted(), False),
+        # it serves what is trusted
+        ("B", leaf("A"), trusted("A"), True),
+        ("B", leaf("A"), trusted("A", "B", seen={"A": 3600.0, "B": 29.0}), True),
+        ("B", leaf("A"), trusted("A", "B", seen={"A": 3600.0, "B": 30.0}), False),
+        ("A", leaf("A"), trusted("A", seen={"A": 0.0}), False),
+        # it serves what is not trusted, or not any more
+        ("B", leaf("A"), trusted("C"), False),
+        ("B", leaf("A", 91), trusted("A"), False),
+        ("B", leaf("A"), Trusted(), False),
+    ],
+)
+def test_when_a_pair_of_the_secret_waits(new: str, served: Leaf | None, seen: Trusted, waits: bool) -> None:
+    assert too_early(leaf(new, 0), served, seen, NOW, LIVES.seen) is waits

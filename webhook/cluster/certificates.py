@@ -20,7 +20,7 @@ from webhook.cluster.bundles import BundleKeeper, Bundles
 from webhook.cluster.connection import Connection
 from webhook.cluster.lease import Turn
 from webhook.core.errors import CannotServe, ClusterUnavailable
-from webhook.core.rotation import Lives, MakeAuthority, Plan, SignLeaf, Trusted, plan
+from webhook.core.rotation import Leaf, Lives, MakeAuthority, Plan, SignLeaf, plan, too_early
 
 _REQUEST_SECONDS: Final = 10.0
 _AT_ONCE: Final = 5
@@ -94,8 +94,8 @@ class SelfManaged:
         self._turn = Turn(connection, (places.namespace, places.lease), identity, how.clocks.steady)
         self._secret_path = f"/api/v1/namespaces/{quote(places.namespace)}/secrets/{quote(places.secret, safe='')}"
         self._told: dict[str, str] = {}
-        self._served: tuple[bytes, str] | None = None
-        """The chain that is served, and its authority's mark."""
+        self._served: tuple[bytes, Leaf] | None = None
+        """The chain that is served, as it is and in short."""
         self._last: Material | None = None
         self._failed = False
         self._failures = 0
@@ -183,14 +183,16 @@ class SelfManaged:
         leaf = material.held.leaf
         if leaf is None or (self._served is not None and self._served[0] == material.chain):
             return
-        if self._served and bundles is not None and _worse(leaf.authority, self._served[1], bundles.trusted):
+        served = self._served[1] if self._served else None
+        now, seconds = self._how.clocks.wall(), self._how.lives.seen
+        if bundles is not None and too_early(leaf, served, bundles.trusted, now, seconds):
             return
         try:
             self._hand_over(material.chain, material.key)
         except CannotServe as error:
             self._tell("pair", f"The serving certificate stays as it was: {error}", [str(error)])
             return
-        self._served = (material.chain, leaf.authority)
+        self._served = (material.chain, leaf)
         ends = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(leaf.span.ends))
         _log.info("The serving certificate was loaded; it ends on %s UTC", ends)
 
@@ -264,12 +266,6 @@ class SelfManaged:
 
 _CONFLICTS: Final = 10
 """Lost races in a row that are no news: there are as many replicas."""
-
-
-def _worse(new: str, old: str, trusted: Trusted) -> bool:
-    """Whether a certificate of one authority would be trusted less than one of another: after somebody has put an old
-    Secret back, say. It is served as soon as its authority is in the bundles."""
-    return any(old in bundle and new not in bundle for bundle in trusted.bundles)
 
 
 def _encoded(secret: Mapping[str, Any]) -> Mapping[str, Any]:

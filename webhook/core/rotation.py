@@ -130,6 +130,21 @@ def plan(held: Held, trusted: Trusted | None, now: float, lives: Lives) -> Plan:
     return Plan(SignLeaf(signer.mark, ends, keys), bundles)
 
 
+def too_early(new: Leaf, served: Leaf | None, trusted: Trusted, now: float, seconds: float) -> bool:
+    """Whether a pair of the Secret is not to be served yet, since some API server may not trust it and does trust what
+    is served; `served` None: by others. It is so where somebody has put an old Secret back, or where this replica has
+    not seen the new authority for as long as the one that has signed. No pair waits for one that has ended."""
+    if served is None:
+        return any(
+            new.authority not in bundle and any(span.good(now) for span in bundle.values())
+            for bundle in trusted.bundles
+        )
+    if new.authority == served.authority or not served.span.good(now):
+        return False
+    lost = not any(served.authority in bundle for bundle in trusted.bundles)
+    return not lost and trusted.seen.get(new.authority, -1.0) < seconds
+
+
 def _signer(
     signers: Sequence[Authority], leaf: Leaf | None, trusted: Trusted | None, now: float, seconds: float
 ) -> Authority | None:
