@@ -3,8 +3,9 @@
 `pytest tests/e2e` (make e2e) runs them; a plain `pytest` leaves this folder out.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -37,6 +38,17 @@ _RUNNING = pytest.StashKey[list[Processes]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RUNNING] = []
+
+
+@pytest.fixture
+async def connections_end() -> AsyncIterator[None]:
+    """For a test with TLS connections in its own event loop: those that were in use when they were closed end a moment
+    later, and a loop that is gone by then would leave them open."""
+    yield
+    watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined] # of the loop's own kind
+    async with asyncio.timeout(10):
+        while len(watched) > 1:  # noqa: ASYNC110 - nobody tells; the one is the pipe that wakes the loop up
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from webhook.core.errors import BadCredentials, ClusterUnavailable
 from webhook.core.scheduling import Node
 from webhook.core.workload import PodConstraints
 
+pytestmark = pytest.mark.usefixtures("connections_end")
+
 COUNT = 230
 """Nodes: more than two pages."""
 

@@ -12,6 +12,8 @@ from webhook.cluster.live import LiveCluster
 from webhook.cluster.reflector import Pace
 from webhook.core.platform import format_platform
 
+pytestmark = pytest.mark.usefixtures("connections_end")
+
 CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
