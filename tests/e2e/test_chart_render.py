@@ -182,3 +182,13 @@ def test_the_operators_kinds_are_left_out_where_they_are_not_served(helm: Helm):
     wanted = served["ServiceMonitor/podgate"]["spec"]["selector"]["matchLabels"]
     assert wanted.items() <= metrics["metadata"]["labels"].items()
     assert not wanted.items() <= served["Service/podgate"]["metadata"]["labels"].items()
+
+
+def test_no_way_to_a_certificate_uses_the_secret_of_another(helm: Helm):
+    """Helm takes no object over that somebody else has made: an upgrade to another way would end there."""
+    own = named(helm.template({}))
+    issued = named(helm.template({"certificates": {"mode": "certManager"}}))
+    secret = issued["Certificate/podgate"]["spec"]["secretName"]
+    assert f"Secret/{secret}" not in own
+    volumes = issued["Deployment/podgate"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "tls", "secret": {"secretName": secret}} in volumes

@@ -45,10 +45,13 @@ app.kubernetes.io/component: webhook
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret with the serving certificate. */}}
+{{/* The Secret with the serving certificate. cert-manager's has another name than podgate's: Helm takes no object over
+     that somebody else has made, and would end an upgrade from the one way to the other. */}}
 {{- define "podgate.certificateSecret" -}}
 {{- if eq .Values.certificates.mode "existingSecret" -}}
 {{ .Values.certificates.existingSecret.name }}
+{{- else if eq .Values.certificates.mode "certManager" -}}
+{{ include "podgate.fullname" . }}-tls
 {{- else -}}
 {{ include "podgate.fullname" . }}-tls-self
 {{- end -}}
