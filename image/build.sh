@@ -6,7 +6,7 @@
 # Variables:
 #   PLATFORMS          linux/amd64,linux/arm64 by default; what runs while building is for this machine alone
 #   BASE, BUILD_BASE   images to build on. Without them both are made from Debian's packages (image/bases.sh).
-#   PYTHON             where BASE has its Python: /usr/bin/python3
+#   BASE_PYTHON        where BASE has its Python: /usr/bin/python3 (make's PYTHON is this machine's)
 #   SOURCE_DATE_EPOCH  the time of everything in it, in seconds since 1970: that of the last commit by default
 #
 # It needs buildah and, to make the bases, root and mmdebstrap. The registry of Python packages is reached as on this
@@ -22,7 +22,7 @@ folder=$(cd "$1" && pwd)
 platforms=${PLATFORMS:-linux/amd64,linux/arm64}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || true)
-: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}" "${PYTHON:=/usr/bin/python3}"
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}" "${BASE_PYTHON:=/usr/bin/python3}"
 export SOURCE_DATE_EPOCH
 created=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
 
@@ -78,7 +78,7 @@ for architecture in "${architectures[@]}"; do
   buildah build --quiet --format oci --platform "linux/$architecture" --timestamp "$SOURCE_DATE_EPOCH" --layers=false \
     --build-arg BUILDPLATFORM="linux/$native" --build-arg SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
     --build-arg BUILD_BASE="${BUILD_BASE:-localhost/build}" --build-arg BASE="${BASE:-localhost/base:$architecture}" \
-    --build-arg PYTHON="$PYTHON" --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+    --build-arg PYTHON="$BASE_PYTHON" --build-arg VERSION="$version" --build-arg REVISION="$revision" \
     --build-arg CREATED="$created" "${secrets[@]}" --tag "podgate:$architecture" . >&2
   buildah manifest add podgate "podgate:$architecture" >/dev/null
 done
