@@ -1,5 +1,5 @@
 # Everything a developer does. `make` alone lists it. No target needs root, or any network but the package index
-# (e2e also the Go module proxy).
+# (e2e also the Go module proxy; image also Debian's mirrors, and root, where it is given no bases).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt e2e bench fuzz clean
+.PHONY: help demo test test-all lint fmt chart image sbom e2e bench fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,21 @@ fmt: $(VENV)/.locked ## Format the code
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry and kubectl against podgate (needs Go)
+chart: $(VENV)/.locked ## Make the chart's settings, schema and table of values anew
+	$(BIN)/python -m tests.support.chart
+
+image: ## Build the image for amd64 and arm64 by buildah, into build/image (PLATFORMS=, BASE= and BUILD_BASE=)
+	@image/build.sh build/image
+
+sbom: $(VENV)/.locked ## Make the image's bill of materials, build/sbom.cdx.json (CycloneDX), from the lock file
+	@mkdir -p build && $(BIN)/python image/sbom.py >build/sbom.cdx.json && echo build/sbom.cdx.json
+
+# What the Dockerfile's first stage installs; made anew when uv.lock changes, and a test compares.
+image/tools.txt: uv.lock | $(VENV)/.locked
+	$(BIN)/uv export --quiet --frozen --only-group image --no-emit-project --no-annotate --no-header \
+		--format requirements.txt --output-file $@
+
+e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl and helm against podgate (needs Go)
 	@$(BIN)/python -m tests.e2e.harness.components >/dev/null
 	$(BIN)/python -m pytest tests/e2e
 

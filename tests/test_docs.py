@@ -103,7 +103,8 @@ def test_hosts_files(block: Block):
 
 def test_no_block_is_of_an_unknown_kind():
     """A slip in a mark would take a block out of these tests."""
-    assert {block.info for block in BLOCKS} <= {"", "yaml", "yaml settings", "yaml providers", "toml", "json", "sh"}
+    kinds = {"", "yaml", "yaml settings", "yaml providers", "yaml values", "toml", "json", "sh", "dockerfile"}
+    assert {block.info for block in BLOCKS} <= kinds
 
 
 # links and words

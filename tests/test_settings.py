@@ -136,6 +136,20 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "deadlineMargin": (["0s", "1s", "30s"], [*DURATION_WRONG, "31s"]),
     "log.level": (["debug", "info", "warning", "error"], ["INFO", "trace", None, 10]),
     "log.format": (["json", "text"], ["yaml", None]),
+    "traces.endpoint": (
+        [None, "http://collector:4318/v1/traces", "https://[::1]:4318", "https://otlp.example/a/b"],
+        [
+            "",
+            "collector:4318",
+            "ftp://collector",
+            "http://u:p@collector/",
+            "http://collector/?key=1",
+            1,
+            "http://",
+            "http://a b/",
+        ],
+    ),
+    "traces.ratio": ([0, 0.25, 1, 1.0, "0.5"], [-0.1, 1.1, 2, None, True, "", "all", "1e-3", float("nan"), [0.5]]),
     "server.address": (["", "127.0.0.1", "::"], [None, 1, ["::"]]),
     "kinds": (
         [[], [{"group": "argoproj.io", "resource": "rollouts"}]],
@@ -163,6 +177,14 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "server.certificateDir": (["/tls"], ["", None, 1]),
     "server.maxBodyBytes": (["1Mi", "16Mi", "128Mi"], ["1Ki", "129Mi", None, "x"]),
     "server.shutdownDelay": (["0s", "10s", "5m"], [*DURATION_WRONG, "301s"]),
+    "certificate.mode": (["files", "selfManaged"], ["certManager", "", None, True]),
+    "certificate.secret": (["podgate", "a.b-c"], ["", "Podgate", "a/b", "../x", "a" * 254, None, 1]),
+    "certificate.lease": (["podgate", None], ["", "Podgate", "a/b", 1]),
+    "certificate.webhookConfiguration": (["podgate"], ["", "a/b", "a?b", None]),
+    "certificate.service": (["podgate"], ["", "a_b", None]),
+    "certificate.lifetime": (["10s", "24h", "5840h"], [*DURATION_WRONG, "9s", "9601h"]),
+    "certificate.caLifetime": (["6480h", "17520h", "96000h"], [*DURATION_WRONG, "29s", "96001h"]),
+    "certificate.seenFor": (["0s", "30s", "10m"], [*DURATION_WRONG, "601s"]),
 }
 """By key: values that are taken, and values that are refused."""
 
@@ -185,6 +207,15 @@ def tree(key: str, value: object) -> dict[str, Any]:
 def shown(key: str) -> str:
     """A key as an error names it."""
     return key.replace("nodes.declared.", "nodes.declared[0].").replace("kinds.", "kinds[0].")
+
+
+@pytest.mark.parametrize(
+    "certificate", [{"lifetime": "5841h"}, {"caLifetime": "6479h"}, {"lifetime": "10m", "caLifetime": "29m59s"}]
+)
+def test_an_authority_that_would_not_outlast_what_it_signs(certificate: dict[str, str]):
+    with pytest.raises(MalformedSettings, match=r"f\.yaml: certificate: caLifetime must be at least three times"):
+        parse_settings({"certificate": certificate}, "f.yaml")
+    assert parse_settings({"certificate": {"lifetime": "10m", "caLifetime": "30m"}}).certificate.lifetime == 600
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -33,7 +33,7 @@ def serve(config: str | None, nodes: str | None) -> None:
     """Answer AdmissionReviews over HTTPS.
 
     With a cluster (a kubeconfig, or the pod's ServiceAccount) its nodes are watched. The certificate is tls.crt and
-    tls.key of the folder that the settings name (server.certificateDir).
+    tls.key of the folder that the settings name (server.certificateDir), or podgate makes it (certificate.mode).
     """
     from webhook.app.serve import run_serve  # noqa: PLC0415  # a command loads only what it needs, to start quickly
 
@@ -85,6 +85,27 @@ def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named a
     from webhook.app.inspect import InspectRequest, run_inspect  # noqa: PLC0415  # as above
 
     sys.exit(run_inspect(InspectRequest(**options), os.environ, sys.stdout))
+
+
+@podgate.command()
+@click.option("--webhook-configuration", default="podgate", show_default=True, metavar="NAME", help="What to read.")
+@click.option("--context", metavar="NAME", help="The kubeconfig context of the cluster.")
+@click.option("--address", metavar="HOST:PORT", help="Connect there instead of to the Service (a port-forward).")
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to go on trying.")
+def ready(webhook_configuration: str, context: str | None, address: str | None, timeout: str) -> None:
+    """Wait until the webhook answers, called as the API server calls it.
+
+    The ValidatingWebhookConfiguration says where it is and which authority to trust. Exit code 1 where it does not
+    answer in time.
+    """
+    from webhook.app.ready import ReadyRequest, run_ready  # noqa: PLC0415  # as above
+    from webhook.settings_values import seconds  # noqa: PLC0415  # as above
+
+    try:
+        limit = seconds(timeout)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--timeout") from None
+    sys.exit(run_ready(ReadyRequest(webhook_configuration, limit, context, address), sys.stdout))
 
 
 @podgate.command()

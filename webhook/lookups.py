@@ -21,7 +21,7 @@ from webhook.core.reference import Reference, complete_short_name, is_short_name
 from webhook.core.runtime import Runtime
 from webhook.core.wording import INTERNAL, error_text
 from webhook.core.workload import ContainerImage
-from webhook.ports import Access, Image, Images
+from webhook.ports import Access, Image, Images, NoSpans, Spans
 
 logger = logging.getLogger("podgate.lookups")
 
@@ -177,9 +177,10 @@ def _completed(text: str, short_names: str | None) -> Reference | None:
 class Lookups:
     """Looks the images of one object up side by side; each document is asked for at most once."""
 
-    def __init__(self, images: Images, access: Access) -> None:
+    def __init__(self, images: Images, access: Access, spans: Spans | None = None) -> None:
         self._images = images
         self._access = access
+        self._spans = spans or NoSpans()
         self._tasks: dict[object, asyncio.Task[Any]] = {}
         self._wanted: Sequence[Reference] = ()
 
@@ -198,12 +199,14 @@ class Lookups:
 
     async def _ask(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> None:
         """Asks a registry about an image. A fault on the way to one shape's outcome leaves the other shapes theirs."""
-        image = await looked.known(self._image(looked, reference))
-        if image is None:
-            return
-        for shape in shapes:
-            await looked.known(self._examine(looked, image, shape))
-            await asyncio.sleep(0)  # a document of anybody's may take a while: other reviews come between
+        with self._spans.image(reference.canonical) as note:
+            image = await looked.known(self._image(looked, reference))
+            if image is not None:
+                for shape in shapes:
+                    await looked.known(self._examine(looked, image, shape))
+                    await asyncio.sleep(0)  # a document of anybody's may take a while: other reviews come between
+            if looked.finding.error is not None:
+                note({"error.type": looked.finding.error[0]})
 
     async def _image(self, looked: Looked, reference: Reference) -> Image:
         image = await self._until_deadline(self._root(reference))

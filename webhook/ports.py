@@ -1,6 +1,7 @@
 """What the service needs of the world: protocols, and the values that cross them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,3 +130,27 @@ class Observer(Protocol):
     def decided(self, observation: Observation) -> None:
         """Called once for each decision; raises nothing."""
         ...
+
+
+Note = Callable[[Mapping[str, str]], None]
+"""Notes in a span what was found out, by attribute; `error.type` makes a failure of it."""
+
+
+class Spans(Protocol):
+    """Where it is told how long what took."""
+
+    def image(self, name: str) -> AbstractContextManager[Note]:
+        """Around the look-up of one image; what is asked of a registry within belongs to it."""
+        ...
+
+
+class NoSpans:
+    """Spans that nobody keeps."""
+
+    def image(self, _: str) -> AbstractContextManager[Note]:
+        """Nothing."""
+        return nullcontext(_nothing)
+
+
+def _nothing(_: Mapping[str, str]) -> None:
+    """Notes nothing."""

@@ -37,7 +37,7 @@ from webhook.core.workload import PodConstraints, Workload, what_matters
 from webhook.landing import Landing
 from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
 from webhook.modes import Modes, NamespaceMode
-from webhook.ports import Access, Cluster, Images
+from webhook.ports import Access, Cluster, Images, Spans
 from webhook.settings import Settings, judged_kinds
 
 _EVERY_TAINT: Final = (Toleration(operator="Exists"),)
@@ -98,7 +98,9 @@ class _Examined:
 class Judge:
     """Judges objects. One for the whole process; all that it keeps is the index of the nodes."""
 
-    def __init__(self, settings: Settings, images: Images, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, images: Images, cluster: Cluster, spans: Spans | None = None) -> None:
+        """`spans`: where look-ups of images are traced, None: nowhere."""
+        self._spans = spans
         self._settings = settings
         self._images = images
         self._cluster = cluster
@@ -198,7 +200,7 @@ class Judge:
             refusal = "unavailable", INTERNAL, ""
         else:
             access = Access(workload.namespace, secrets, request.deadline)
-            await Lookups(self._images, access).complete(looked, shapes)
+            await Lookups(self._images, access, self._spans).complete(looked, shapes)
             return
         for image in looked:
             if image.asked_for(shapes):

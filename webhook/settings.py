@@ -8,13 +8,17 @@ changes a key here makes it anew.
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, ValidationError
 
 from webhook.core.errors import MalformedSettings
 from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
 from webhook.settings_errors import first_problem
+from webhook.settings_server import Certificate, Server
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
+from webhook.settings_traces import Traces
+from webhook.settings_tree import Tree as _Tree
+from webhook.settings_tree import key as _key
+from webhook.settings_tree import listed as _list
 from webhook.settings_values import (
     ONE_FORM,
     Bytes,
@@ -43,20 +47,6 @@ CONFIG_VARIABLE: Final = "PODGATE_CONFIG"
 Action = Literal["allow", "warn", "deny"]
 Mode = Literal["deny", "warn", "audit", "off"]
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
-
-
-def _key(description: str) -> Any:  # noqa: ANN401  # pydantic's own type of a field
-    """A key with its description for docs/settings.md."""
-    return Field(description=description)
-
-
-def _list(description: str) -> Any:  # noqa: ANN401  # as above
-    """A key that holds a list: YAML's lists are taken for tuples, which strict types would refuse."""
-    return Field(description=description, strict=False)
-
-
-class _Tree(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
 
 class Decisions(_Tree):
@@ -282,25 +272,6 @@ class Log(_Tree):
     format: Annotated[Literal["json", "text"], _key("One JSON object a line, or text for people.")] = "json"
 
 
-class Server(_Tree):
-    """Where `serve` listens. Port 0 is any free one; it is logged."""
-
-    address: Annotated[str, _key("The address to listen on; empty: all.")] = ""
-    port: Annotated[int, counting(0, 65535), _key("The port for reviews, HTTPS.")] = 8443
-    metrics_port: Annotated[
-        int, counting(0, 65535), _key("The port for /metrics, /livez and /readyz, plain HTTP; it has no secret.")
-    ] = 8080
-    certificate_dir: Annotated[NonEmpty, _key("The folder with tls.crt and tls.key; read again when they change.")] = (
-        "/etc/podgate/tls"
-    )
-    max_body_bytes: Annotated[Bytes, sized("1Mi", "128Mi"), _key("The largest review that is read.")] = 16 << 20
-    shutdown_delay: Annotated[
-        Seconds,
-        lasting("0s", "5m"),
-        _key("How long reviews are served after SIGTERM, so that every API server learns of it first."),
-    ] = 10.0
-
-
 class Settings(_Tree):
     """The whole tree; the defaults are those of the command line (manifests/ and the chart begin with mode warn)."""
 
@@ -350,6 +321,8 @@ class Settings(_Tree):
     ] = 1.0
     log: Annotated[Log, _key("What is logged.")] = Log()
     server: Annotated[Server, _key("Where `serve` listens.")] = Server()
+    certificate: Annotated[Certificate, _key("Where the serving certificate comes from.")] = Certificate()
+    traces: Annotated[Traces, _key("OpenTelemetry traces.")] = Traces()
 
 
 def judged_kinds(settings: Settings) -> Kinds:
@@ -366,13 +339,22 @@ def load_settings(path: str | None, environment: Mapping[str, str]) -> Settings:
     A variable PODGATE_ and the key's path in capitals, such as PODGATE_MODE or PODGATE_CACHE_TAG_TTL, sets a key that
     holds a single value. Raises MalformedSettings, whose text names the file or variable, and the key.
     """
-    chosen = path or environment.get(CONFIG_VARIABLE) or None
-    tree = read_settings_file(chosen) if chosen else {}
+    chosen = chosen_file(path, environment)
+    return settings_over(read_settings_file(chosen) if chosen else {}, chosen or "settings", environment)
+
+
+def chosen_file(path: str | None, environment: Mapping[str, str]) -> str | None:
+    """The settings file that counts: the one that is named, else that of PODGATE_CONFIG, else none."""
+    return path or environment.get(CONFIG_VARIABLE) or None
+
+
+def settings_over(tree: dict[str, Any], name: str, environment: Mapping[str, str]) -> Settings:
+    """The settings of a file's tree, over which the environment is laid. Raises MalformedSettings."""
     set_by = {}
     for keys, value in from_environment(Settings, environment):
         lay(tree, keys, value)
         set_by[".".join(keys)] = variable(keys)
-    return _parse(tree, chosen or "settings", set_by)
+    return _parse(tree, name, set_by)
 
 
 def parse_settings(tree: Mapping[str, object], name: str = "settings") -> Settings:

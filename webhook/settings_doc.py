@@ -25,6 +25,11 @@ key's path:
 podgate: settings.yaml: registries.requestTimeout: must be from 1ms to 5m
 ```
 
+`serve` reads the file again when it changes, as a ConfigMap's volume does within a minute or two, and goes by it from
+the next review on. `kinds`, `server`, `certificate` and `traces` count from the next start on; the log names those of
+them that have changed. A file that is no good changes nothing: the settings before go on to count, and the log,
+`podgate_settings_last_reload_successful` and an Event `SettingsRefused` on podgate's own pod say so.
+
 Durations are written as in Go (`250ms`, `5s`, `1m30s`), sizes as Kubernetes quantities (`32Mi`, `1G`). The rules of
 YAML 1.2 hold: `off` is a word, a key must not stand twice, and the file has 1 MiB at most.
 
@@ -118,6 +123,8 @@ def _default(field: FieldInfo) -> str:
         return "see below"
     bounds = _bounds(field)
     measure = "number" if bounds is None else bounds.measure
+    if measure == "share":
+        return f"`{default:g}`"
     if measure != "number":
         return f"`{_duration(default) if measure == 'duration' else f'{default >> 20}Mi'}`"
     if isinstance(default, tuple):

@@ -50,6 +50,11 @@ for _tag, _pattern, _first in (
 
 def read_settings_file(path: str) -> dict[str, Any]:
     """The tree that a file holds, empty for an empty file. Raises MalformedSettings naming file and line."""
+    return parse_settings_text(read_settings_text(path), path)
+
+
+def read_settings_text(path: str) -> bytes:
+    """What a file holds. Raises MalformedSettings where it cannot be read, or is too large."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(LARGEST_FILE + 1)
@@ -57,6 +62,11 @@ def read_settings_file(path: str) -> dict[str, Any]:
         raise MalformedSettings(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     if len(text) > LARGEST_FILE:
         raise MalformedSettings("is more than 1 MiB, and so no settings file", path)
+    return text
+
+
+def parse_settings_text(text: bytes, path: str) -> dict[str, Any]:
+    """The tree of a text, which is that of the file at `path`. Raises MalformedSettings naming file and line."""
     try:
         tree = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader with fewer types
     except yaml.MarkedYAMLError as error:

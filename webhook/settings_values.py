@@ -11,7 +11,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from webhook.core.errors import InvalidReference, MalformedInput
 from webhook.core.goduration import parse_duration
@@ -33,6 +33,8 @@ _GROUP: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*
 """An API group, and a resource as well: both are parts of a path (apimachinery, IsDNS1123Subdomain)."""
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
 _AUTHORITY: Final = re.compile(_HOST)
+_SHARE: Final = re.compile(r"[0-9]{0,3}\.?[0-9]{1,17}", re.ASCII)
+_URL: Final = re.compile(rf"https?://{_HOST}(?:/[!-\"$->@-~]*)?")
 _REALM: Final = re.compile(rf"(?:https?://{_HOST}(?:/[!-~]*)?|{_HOST})")
 
 
@@ -54,6 +56,21 @@ def quantity(value: object) -> int:
     if number.denominator != 1:
         raise ValueError("must be a quantity of bytes, such as 32Mi")
     return int(number)
+
+
+def share(value: object) -> float:
+    """A number from 0 to 1, as YAML gives it, or as the text of a variable."""
+    if isinstance(value, str) and _SHARE.fullmatch(value):
+        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("must be a number from 0 to 1")
+
+
+def _http_url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("must be a URL without user and query, such as http://collector:4318/v1/traces")
+    return value
 
 
 def _network(value: str) -> str:
@@ -127,6 +144,12 @@ def _kind(value: str) -> str:
     return value
 
 
+def _object_name(value: str) -> str:
+    if len(value) > 253 or not _GROUP.fullmatch(value):
+        raise ValueError("must be an object's name: lower case, digits, - and .")
+    return value
+
+
 def _template_path(value: str) -> str:
     try:
         parse_way(value)
@@ -146,7 +169,7 @@ def _one_form(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
-Measure = Literal["duration", "size", "number"]
+Measure = Literal["duration", "size", "number", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +187,7 @@ class Between:
         return value
 
     def _read(self, bound: str) -> float:
-        if self.measure == "number":
+        if self.measure in ("number", "share"):
             return int(bound)
         return seconds(bound) if self.measure == "duration" else quantity(bound)
 
@@ -184,24 +207,42 @@ def counting(least: int, most: int) -> AfterValidator:
     return AfterValidator(Between(str(least), str(most), "number"))
 
 
+def sharing() -> AfterValidator:
+    """Bounds of a share."""
+    return AfterValidator(Between("0", "1", "share"))
+
+
 def _frozen(value: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
-Seconds = Annotated[float, BeforeValidator(seconds)]
-Bytes = Annotated[int, BeforeValidator(quantity)]
-Network = Annotated[str, AfterValidator(_network)]
-PlatformText = Annotated[str, AfterValidator(_platform)]
-RuntimeText = Annotated[str, AfterValidator(_runtime)]
-GroupName = Annotated[str, AfterValidator(_group)]
-ResourceName = Annotated[str, AfterValidator(_resource)]
-KindName = Annotated[str, AfterValidator(_kind)]
-TemplatePath = Annotated[str, AfterValidator(_template_path)]
-Host = Annotated[str, AfterValidator(_host)]
-ShortNames = Annotated[str, AfterValidator(_short_names)]
-RealmText = Annotated[str, AfterValidator(_realm)]
+def _shown(pattern: str, *others: Mapping[str, object]) -> WithJsonSchema:
+    """What a JSON schema can say of a text: a pattern that lets through all that is right, and some that is not."""
+    text = {"type": "string", "pattern": pattern}
+    return WithJsonSchema({"anyOf": [text, *map(dict, others)]} if others else text)
+
+
+Seconds = Annotated[
+    float, BeforeValidator(seconds), _shown(r"^\+?(0|([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+)$", {"const": 0})
+]
+Bytes = Annotated[
+    int, BeforeValidator(quantity), _shown(r"^[0-9]*\.?[0-9]*([kMGTPE]|[KMGTPE]i)?$", {"type": "integer", "minimum": 0})
+]
+Share = Annotated[float, BeforeValidator(share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+HttpUrl = Annotated[str, AfterValidator(_http_url), _shown(r"^https?://[^\s?#@]+$")]
+Network = Annotated[str, AfterValidator(_network), _shown(r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")]
+PlatformText = Annotated[str, AfterValidator(_platform), _shown(r"^[^/:]+(/[^/:]+){1,2}(:[^/:]+)?$")]
+RuntimeText = Annotated[str, AfterValidator(_runtime), _shown(r"^(.+://.+)?$")]
+GroupName = Annotated[str, AfterValidator(_group), _shown(rf"^{_GROUP.pattern}$")]
+ResourceName = Annotated[str, AfterValidator(_resource), _shown(rf"^{_GROUP.pattern}$")]
+KindName = Annotated[str, AfterValidator(_kind), _shown(rf"^({_KIND.pattern})?$")]
+TemplatePath = Annotated[str, AfterValidator(_template_path), _shown(r"^(\.[A-Za-z_][A-Za-z0-9_-]*)+$")]
+Host = Annotated[str, AfterValidator(_host), _shown(r"^[^\s/]+$")]
+ShortNames = Annotated[str, AfterValidator(_short_names), _shown(r"^[^\s/]+$")]
+RealmText = Annotated[str, AfterValidator(_realm), _shown(r"^\S+$")]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+ObjectName = Annotated[str, AfterValidator(_object_name), _shown(rf"^{_GROUP.pattern}$")]
 Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
 ONE_FORM: Final = AfterValidator(_one_form)
 """For the keys of one of two forms; the other form's key stands before them."""

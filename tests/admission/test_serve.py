@@ -226,7 +226,7 @@ async def test_neither_kopf_nor_the_kubernetes_client_is_loaded_with_a_file_of_n
         output, _ = await process.communicate()
     loaded = set(output.decode().split())
     assert {"webhook", "aiohttp", "prometheus_client"} <= loaded
-    assert not loaded & {"kopf", "kubernetes"}
+    assert not loaded & {"kopf", "kubernetes", "opentelemetry"}
 
 
 # What it cannot start with: one line, and exit code 2.

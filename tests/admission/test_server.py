@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.serving import RECORDED, Served, answered, changed, response_of, uid_of
+from tests.support.serving import RECORDED, Served, changed, response_of, uid_of
 from webhook.admission.reviews import Answer, ReviewRequest
 from webhook.core.errors import CannotServe
 
@@ -347,40 +347,3 @@ async def test_a_connection_is_kept_until_the_server_is_leaving(serving: Served)
             async with session.post(url, data=json.dumps(POD).encode(), ssl=serving.trust) as response:
                 assert (response.headers.get("Connection") == "close") is leaving
                 assert response_of(response.status, response.content_type, await response.read())["uid"] == UID
-
-
-async def test_drain_waits_for_open_reviews_and_takes_no_more(served: Served):
-    inside, go_on = asyncio.Event(), asyncio.Event()
-
-    async def review(request: ReviewRequest, deadline: float) -> Answer:
-        inside.set()
-        await go_on.wait()
-        return Answer()
-
-    served.port = await served.server.start(review)
-    asking = asyncio.create_task(served.post(POD))
-    await asyncio.wait_for(inside.wait(), 20)
-    draining = asyncio.create_task(served.server.drain())
-    await asyncio.sleep(0.05)
-    assert not draining.done()
-    assert not served.server.listening
-    with pytest.raises(aiohttp.ClientConnectorError):
-        await answered(served.port, served.trust, b"{}")
-    go_on.set()
-    await asyncio.wait_for(draining, 20)
-    assert (await asyncio.wait_for(asking, 20))["uid"] == UID
-
-
-async def test_drain_ends_though_a_review_does_not(served: Served, caplog: pytest.LogCaptureFixture):
-    async def review(request: ReviewRequest, deadline: float) -> Answer:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    served.port = await served.server.start(review)
-    asking = asyncio.create_task(served.post(POD, "?timeout=30s"))
-    await asyncio.sleep(0.1)
-    await served.server.drain(longest=0.05)
-    assert "1 reviews were still open" in caplog.text
-    await served.server.stop()
-    with pytest.raises(aiohttp.ClientError):
-        await asking

@@ -129,7 +129,9 @@ async def test_open_reviews_end_before_kopf_is_told_to_stop(served: Served, api:
         asking = asyncio.create_task(served.post(POD, "?timeout=30s"))
         await asyncio.wait_for(inside.wait(), 30)
         os.kill(os.getpid(), signal.SIGTERM)
-        await until(lambda: not served.server.listening)
+        await until(lambda: running.lifecycle.stopping)
+        await asyncio.sleep(0.05)
+        assert served.server.listening
         assert not running.lifecycle.stopped.is_set()
         go_on.set()
         assert (await asyncio.wait_for(asking, 30))["auditAnnotations"]["reason"] == "match"

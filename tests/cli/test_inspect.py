@@ -380,5 +380,5 @@ def test_it_loads_neither_server_nor_cluster(registry: Registry, settings: Path,
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     loaded = set(json.loads(ran.stderr.splitlines()[-1]))
-    assert not loaded & {"kopf", "kubernetes", "aiohttp", "cryptography", "prometheus_client"}
+    assert not loaded & {"kopf", "kubernetes", "aiohttp", "cryptography", "prometheus_client", "opentelemetry"}
     assert "httpx" in loaded

@@ -33,7 +33,7 @@ def test_check_against_files_loads_neither_server_nor_cluster(settings: Path, tm
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["summary"]["allow"] == 1
     loaded = set(json.loads(ran.stderr.splitlines()[-1]))
-    assert not loaded & {"kopf", "kubernetes", "aiohttp", "cryptography", "prometheus_client"}
+    assert not loaded & {"kopf", "kubernetes", "aiohttp", "cryptography", "prometheus_client", "opentelemetry"}
     assert {"httpx", "yaml"} <= loaded
 
 

@@ -124,6 +124,44 @@ async def test_node_pools_are_not_asked_for_where_they_are_switched_off(server: 
     assert (server.count("list nodepools"), cluster.node_pools()) == (0, ())
 
 
+async def test_node_pools_that_are_wanted_later_are_uncertain_until_listed_and_keep_nothing_waiting(
+    server: ApiServer,
+) -> None:
+    server.absent.clear()
+    server.put("nodepools", POOL)
+    cluster = LiveCluster(await connection_to(server), BRISK, with_node_pools=False)
+    await cluster.start(watch=True)
+    await cluster.wait_listed()
+    server.gate.clear()
+    cluster.follow_node_pools(wanted=True)
+    assert (cluster.listed, cluster.node_pools()) == (True, (UNREAD,))
+    server.gate.set()
+    await until(lambda: pools(cluster) == ["general"])
+    cluster.follow_node_pools(wanted=True)
+    assert pools(cluster) == ["general"]
+    cluster.follow_node_pools(wanted=False)
+    assert (cluster.listed, pools(cluster)) == (True, ["general"])  # for the reviews that have begun before
+    server.put("nodepools", {**POOL, "metadata": {"name": "other"}})
+    cluster.follow_node_pools(wanted=True)
+    await until(lambda: pools(cluster) == ["general", "other"])
+    await cluster.close()
+
+
+async def test_node_pools_that_were_not_listed_yet_stay_uncertain_for_the_reviews_that_have_begun(
+    server: ApiServer,
+) -> None:
+    server.absent.clear()
+    server.put("nodepools", POOL)
+    server.hold("list nodepools")
+    cluster = LiveCluster(await connection_to(server), BRISK)
+    await cluster.start(watch=True)
+    cluster.follow_node_pools(wanted=False)
+    await cluster.wait_listed()
+    assert (cluster.listed, cluster.node_pools()) == (True, (UNREAD,))
+    server.release("list nodepools")
+    await cluster.close()
+
+
 async def test_node_pools_are_listed_once_for_check(server: ApiServer) -> None:
     for absent, found in (({"nodepools"}, []), (set(), ["general"])):
         server.absent = absent

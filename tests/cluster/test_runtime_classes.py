@@ -86,6 +86,25 @@ async def test_what_was_read_before_stands_in_during_a_fault(server: ApiServer) 
         await connection.close()
 
 
+async def test_what_was_read_before_stands_in_while_the_server_hangs(server: ApiServer) -> None:
+    reader = RuntimeClassReader(connection := await connection_to(server), keep_seconds=0.0)
+    first = await reader.get("gvisor")
+    assert first is not None
+    server.gate.clear()
+    async with asyncio.timeout(60):
+        for _ in range(100):
+            assert await reader.get("gvisor") is first
+    server.put("runtimeclasses", runtime_class("gvisor", sandbox="no"))
+    server.gate.set()
+    async with asyncio.timeout(30):
+        while (found := await reader.get("gvisor")) == first:  # noqa: ASYNC110 - read again in the background
+            await asyncio.sleep(0.01)
+    assert found is not None
+    assert found.node_selector == {"sandbox": "no"}
+    await reader.close()
+    await connection.close()
+
+
 async def test_files_come_before_the_cluster(cluster: LiveCluster, server: ApiServer) -> None:
     files = FileCluster.from_documents([runtime_class("gvisor", pool="mine")], before=cluster)
     own = await files.runtime_class("gvisor")

@@ -94,6 +94,28 @@ async def test_an_earlier_state_serves_while_the_server_is_away(server: ApiServe
     await connection.close()
 
 
+async def test_an_earlier_state_serves_while_the_server_hangs(server: ApiServer) -> None:
+    """A review has no time to wait out a read for each of its secrets."""
+    reader = SecretReader(connection := await connection_to(server), keep_seconds=0.0)
+    first = await reader.secret("team", "a")
+    assert await reader.service_account_secrets("team", "default") == ("a",)
+    server.gate.clear()
+    # None of them waits for the end of a read, and of all that ask only the first waits at all.
+    async with asyncio.timeout(60):
+        for _ in range(100):
+            assert await reader.secret("team", "a") is first
+            assert await reader.service_account_secrets("team", "default") == ("a",)
+    server.put("secrets", secret("a", data={".dockerconfigjson": "aGk="}))
+    server.gate.set()
+    async with asyncio.timeout(30):
+        while (found := await reader.secret("team", "a")) is first:  # noqa: ASYNC110 - read again in the background
+            await asyncio.sleep(0.01)
+    assert found is not None
+    assert found.data == b"hi"
+    await reader.close()
+    await connection.close()
+
+
 @pytest.mark.parametrize(("plural", "name"), [("secrets", "a"), ("serviceaccounts", "default")])
 async def test_a_forbidden_read_names_the_permission(
     cluster: LiveCluster, server: ApiServer, plural: str, name: str

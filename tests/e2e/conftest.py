@@ -16,6 +16,7 @@ from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.components import Components
 from tests.e2e.harness.controlplane import ControlPlane
 from tests.e2e.harness.gobuild import BuildError, say_on_stderr
+from tests.e2e.harness.helm import Helm
 from tests.e2e.harness.podgate import (
     Podgate,
     install,
@@ -93,6 +94,12 @@ def cluster(
         yield Cluster(components, control_plane)
     finally:
         control_plane.stop()
+
+
+@pytest.fixture(scope="session")
+def helm(components: Components, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The real helm, without a cluster."""
+    return Helm(components.helm, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ GO = """#!/bin/sh
 case "$1" in
 env) echo "${FAKE_GO_VERSION:-go1.26.8}"; exit 0 ;;
 build) while [ "$1" != -o ]; do shift; done; target=$2 ;;
-install) target=$GOBIN/registry ;;
+install) while [ $# -gt 1 ]; do shift; done; program=${1%@*}; target=$GOBIN/${program##*/} ;;
 esac
 echo "$target" >>"$FAKE_GO_CALLS"
 sleep 0.5
@@ -69,7 +69,7 @@ def test_two_runs_at_once_build_each_component_once(tmp_path: Path, toolchain: P
     ]
     results = [run.communicate(timeout=60) for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
-    assert len(toolchain.read_text().splitlines()) == 2
+    assert len(toolchain.read_text().splitlines()) == 3
     assert results[0][0] == results[1][0]
     for line in results[0][0].splitlines():
         name, path = line.split("\t")
@@ -132,7 +132,7 @@ def test_assets_are_used_instead_and_only_what_they_lack_is_built(tmp_path: Path
     toolchain.write_text("")
     environment = {"PODGATE_CACHE": str(tmp_path / "other"), "KUBEBUILDER_ASSETS": str(assets)}
     assert components(environment, said.append).programs["kube-scheduler"] == assets / "kube-scheduler"
-    assert [Path(line).name for line in toolchain.read_text().splitlines()] == ["registry"]
+    assert [Path(line).name for line in toolchain.read_text().splitlines()] == ["registry", "helm"]
 
 
 def test_assets_without_a_server_are_refused(tmp_path: Path):

@@ -1,7 +1,5 @@
-"""podgate as a process: its certificate, its absence, and its end."""
+"""podgate as a process: as it is delivered, its absence, and its end."""
 
-import base64
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +7,9 @@ from typing import Any, Self
 
 import pytest
 import yaml
-from cryptography import x509
 
 from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.podgate import (
-    MANIFESTS,
     NAME,
     Podgate,
     pod,
@@ -55,63 +51,11 @@ def create(cluster: Cluster, namespace: str, obj: Any, *more: str) -> Verdict:
     return verdict(cluster.kubectl("create", "-n", namespace, "-f", "-", *more, stdin=obj))
 
 
-def certificate_script(cluster: Cluster) -> str:
-    """Runs what the README says; its output."""
-    done = subprocess.run(
-        [MANIFESTS / "certificate.sh", "30"],
-        env=cluster.environment(), cwd="/", capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def mount(cluster: Cluster, podgate: Podgate) -> None:
-    """Shows podgate the Secret as the volume of its Deployment does."""
-    data = cluster.get("secret", f"{NAME}-tls", "-n", NAME)["data"]
-    for name in ("tls.key", "tls.crt"):
-        (podgate.certificates / name).write_bytes(base64.b64decode(data[name]))
-
-
-def without_bundle(configuration: Any) -> Any:
-    """A webhook configuration without what the script fills in."""
-    for webhook in configuration["webhooks"]:
-        webhook["clientConfig"].pop("caBundle", None)
-    return configuration["webhooks"]
-
-
-def test_the_certificate_of_the_script_is_served_and_trusted_and_can_be_renewed(
-    cluster: Cluster, another: Podgate, bad: dict[str, Any]
-):
-    names = ("validatingwebhookconfiguration", NAME)
-    before = without_bundle(cluster.get(*names))
-    assert f"secret/{NAME}-tls created" in certificate_script(cluster)
-    assert without_bundle(cluster.get(*names)) == before
-    # Applying the manifests again, as for an upgrade, leaves the authority where it is.
-    bundle = cluster.get(*names)["webhooks"][0]["clientConfig"]["caBundle"]
-    cluster.must("apply", "-f", MANIFESTS / "webhook.yaml")
-    assert cluster.get(*names)["webhooks"][0]["clientConfig"]["caBundle"] == bundle
-    mount(cluster, another)
-    leaf = x509.load_pem_x509_certificate((another.certificates / "tls.crt").read_bytes())
-    assert (leaf.not_valid_after_utc - leaf.not_valid_before_utc).days == 30
-    another.start()
-    point_at(cluster, another.port, ca=None)
-    wait_until_called(cluster)
-    assert create(cluster, "default", bad, "--dry-run=server").decision == "deny"
-    # Renewed: authority and certificate are new, and the process is the same.
-    assert f"secret/{NAME}-tls configured" in certificate_script(cluster)
-    mount(cluster, another)
-    wait_until_called(cluster)
-    assert create(cluster, "default", bad, "--dry-run=server").decision == "deny"
-    (expiry,) = (line for line in another.metrics().splitlines() if line.startswith("podgate_certificate_expiry"))
-    renewed = x509.load_pem_x509_certificate((another.certificates / "tls.crt").read_bytes())
-    assert float(expiry.split()[-1]) == renewed.not_valid_after_utc.timestamp()
-    assert renewed.serial_number != leaf.serial_number
-
-
 def test_a_first_install_only_warns_and_a_label_turns_denials_on(
     cluster: Cluster, podgate: Podgate, tmp_path: Path, bad: dict[str, Any]
 ):
     delivered = yaml.safe_load(cluster.get("configmap", NAME, "-n", NAME)["data"]["settings.yaml"])
+    del delivered["certificate"]  # test_self_managed is about that
     second = Podgate(cluster, tmp_path, {**podgate_settings(), "mode": "deny", **delivered})
     second.start()
     try:

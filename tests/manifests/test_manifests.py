@@ -11,6 +11,8 @@ import yaml
 from webhook.admission.handlers import RESOURCES
 from webhook.admission.lifecycle import SERVING_SECONDS
 from webhook.admission.times import LONGEST_TIMEOUT
+from webhook.app.certificate import NAMESPACE_VARIABLE, POD_VARIABLE
+from webhook.app.reload import UID_VARIABLE
 from webhook.core.kinds import JUDGED
 from webhook.settings import Settings, load_settings, parse_settings
 
@@ -65,7 +67,6 @@ def test_the_deployment_runs_podgate_where_its_settings_look():
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"https": server.port, "metrics": server.metrics_port}
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    assert mounts[server.certificate_dir] == "tls"
     folder, name = container["args"][-1].rsplit("/", 1)
     assert mounts[folder] == "settings"
     (config_map,) = documents("settings.yaml")
@@ -76,7 +77,44 @@ def test_the_deployment_runs_podgate_where_its_settings_look():
 
 def test_the_settings_are_some_that_podgate_takes():
     (config_map,) = documents("settings.yaml")
-    assert parse_settings(yaml.safe_load(config_map["data"]["settings.yaml"])).mode == "warn"
+    settings = parse_settings(yaml.safe_load(config_map["data"]["settings.yaml"]))
+    assert (settings.mode, settings.certificate.mode) == ("warn", "selfManaged")
+
+
+def test_the_certificate_has_its_places_its_rights_and_nothing_else(webhook: Any):
+    own = Settings().certificate
+    secret, lease = documents("certificate.yaml")
+    assert [one["metadata"] for one in (secret, lease)] == [{"name": own.secret, "namespace": "podgate"}] * 2
+    # what is rendered would be put back by each `kubectl apply`
+    assert "data" not in secret
+    assert "spec" not in lease
+    assert "caBundle" not in webhook["clientConfig"]
+    assert webhook["clientConfig"]["service"]["name"] == own.service
+    (configuration,) = documents("webhook.yaml")
+    assert configuration["metadata"]["name"] == own.webhook_configuration
+    roles = {one["kind"]: one for one in documents("rbac.yaml")}
+    named = {
+        (resource, name, verb)
+        for kind in ("ClusterRole", "Role")
+        for rule in roles[kind]["rules"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", ())
+        for verb in rule["verbs"]
+    }
+    assert named == {
+        *{("secrets", own.secret, verb) for verb in ("get", "update")},
+        *{("leases", own.secret, verb) for verb in ("get", "update")},
+        *{("validatingwebhookconfigurations", own.webhook_configuration, verb) for verb in ("get", "patch")},
+    }
+    assert all("resourceNames" in rule for rule in roles["Role"]["rules"])
+    (deployment,) = documents("deployment.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    fields = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
+    assert fields == {
+        NAMESPACE_VARIABLE: "metadata.namespace",
+        POD_VARIABLE: "metadata.name",
+        UID_VARIABLE: "metadata.uid",
+    }
 
 
 def test_every_kind_that_is_judged_is_sent_and_no_other(webhook: Any):
@@ -98,12 +136,13 @@ def test_podgate_cannot_keep_itself_or_the_cluster_from_coming_back(webhook: Any
     assert all(operation in ("CREATE", "UPDATE") for rule in webhook["rules"] for operation in rule["operations"])
 
 
-def test_the_role_lists_no_secrets_and_writes_nothing_but_events():
+def test_the_role_lists_no_secrets_and_writes_nothing_but_events_and_what_it_names():
     role = next(one for one in documents("rbac.yaml") if one["kind"] == "ClusterRole")
     for rule in role["rules"]:
         assert "*" not in [*rule["resources"], *rule["apiGroups"]]
         writes = set(rule["verbs"]) - {"get", "list", "watch"}
-        assert writes == ({"create"} if rule["resources"] == ["events"] else set())
+        if "resourceNames" not in rule:
+            assert writes == ({"create"} if rule["resources"] == ["events"] else set())
         assert "pods" not in rule["resources"]  # where bindings are judged, and there alone
         if "secrets" in rule["resources"]:
             assert rule["verbs"] == ["get"]
@@ -123,14 +162,23 @@ def test_the_component_of_bindings_adds_what_judging_them_takes(webhook: Any):
     op, path, rule = added["ValidatingWebhookConfiguration"]
     assert (op, path) == ("add", "/webhooks/0/rules/-")
     assert rule == {**webhook["rules"][0], "resources": ["pods/binding", "bindings"], "operations": ["CREATE"]}
-    op, path, [variable] = added["Deployment"]
-    assert (op, path) == ("add", "/spec/template/spec/containers/0/env")
-    (deployment,) = documents("deployment.yaml")
-    assert "env" not in deployment["spec"]["template"]["spec"]["containers"][0]  # `add` would replace it
+    op, path, variable = added["Deployment"]
+    assert (op, path) == ("add", "/spec/template/spec/containers/0/env/-")
     assert load_settings(None, {variable["name"]: variable["value"]}).binding == "warn"
 
 
-def test_the_component_of_bindings_is_where_the_kustomization_says():
+def test_the_component_for_files_serves_them():
+    (component,) = documents("components/certificate-files/kustomization.yaml")
+    (patch,) = component["patches"]
+    assert patch["target"] == {"kind": "Deployment", "name": "podgate"}
+    variable, mount, volume = (operation["value"] for operation in yaml.safe_load(patch["patch"]))
+    settings = load_settings(None, {variable["name"]: variable["value"]})
+    assert settings.certificate.mode == "files"
+    assert (mount["mountPath"], mount["name"]) == (settings.server.certificate_dir, volume["name"])
+    assert volume["secret"]["secretName"] == "podgate-tls"
+
+
+def test_the_components_are_where_the_kustomization_says():
     named = re.findall(r"^# - (components/.*)$", (MANIFESTS / "kustomization.yaml").read_text(), re.MULTILINE)
-    assert named == ["components/binding"]
-    assert (MANIFESTS / named[0] / "kustomization.yaml").is_file()
+    assert set(named) == {f"components/{each.name}" for each in (MANIFESTS / "components").iterdir()}
+    assert all((MANIFESTS / each / "kustomization.yaml").is_file() for each in named)

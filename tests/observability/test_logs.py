@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,16 +21,8 @@ SECRET = "hunter2"
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Logging is the process's own: it is put back as it was."""
-    names = (*logs.LIBRARIES, *logs.OWN)
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names})
-    yield
-    root.handlers[:], level, levels = before
-    root.setLevel(level)
-    for name, was in levels.items():
-        logging.getLogger(name).setLevel(was)
+def restored(restored_logging: None) -> None:
+    """For each of these tests."""
 
 
 class Written:
@@ -76,6 +69,21 @@ def observation(name: str, namespace: str = "default") -> Observation:
         0.0123456789,
         ("short-name",),
     )
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "logs.md"
+
+
+def test_the_documentation_has_the_fields_of_a_decision(written: Written):
+    logs.set_up("info", "json")
+    logs.DecisionLog().decided(observation("web"))
+    [line] = lines(written)
+    page = DOCUMENT.read_text()
+    table = page[page.index("## Decisions") : page.index("## Other lines")]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert line.keys() == documented | {"time", "level", "logger", "message"}
+    assert all(f"`{name}`" in page for name in line)
 
 
 def test_a_decision_is_one_line(written: Written):

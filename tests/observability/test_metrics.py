@@ -182,6 +182,19 @@ def test_the_certificates_end():
     assert value(metrics, "podgate_certificate_expiry_timestamp_seconds") == 1.8e9
 
 
+def test_the_settings_file():
+    metrics = Metrics()
+    assert value(metrics, "podgate_settings_last_reload_successful") == 1
+    metrics.settings_read(good=False)
+    metrics.restart_needed(needed=True)
+    assert value(metrics, "podgate_settings_last_reload_successful") == 0
+    assert value(metrics, "podgate_settings_restart_needed") == 1
+    metrics.settings_read(good=True)
+    assert value(metrics, "podgate_settings_last_reload_successful") == 1
+    for result in ("applied", "refused"):
+        assert value(metrics, "podgate_settings_reloads_total", result=result) == 1
+
+
 def documented() -> dict[str, tuple[str, frozenset[str]]]:
     """The table of docs/metrics.md: name, type and labels of each metric."""
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\| [^|]+ \|$", DOCUMENT.read_text(), re.MULTILINE)
@@ -210,21 +223,54 @@ def test_names_follow_the_conventions(name: str):
     kind, labels = registered()[name]
     assert re.fullmatch(r"podgate_[a-z]+(_[a-z]+)*", name)
     assert name.endswith("_total") is (kind == "counter")
-    assert "le" not in labels
+    assert not re.search(r"_(count|sum|bucket|info|created)$", name)  # suffixes that formats have a meaning for
+    assert not labels & {"le", "quantile", "job", "instance", "namespace", "pod"}  # the format's, and the target's
+    assert all(re.fullmatch(r"[a-z]+", label) for label in labels)
+    assert not re.search(r"milli|micro|nano|kilo|mega|percent|minutes|hours", name)
     if kind == "histogram":
         assert name.endswith("_seconds")
+    if "timestamp" in name:
+        assert name.endswith("_timestamp_seconds")
 
 
-def test_no_series_beside_those_that_are_documented():
+def test_what_promtool_would_say_of_the_text():
+    """promtool check metrics, which is not at hand: each family has a help text and a type before its samples, once,
+    no sample stands twice, and no name is that of two families."""
+    lines = shown_whole().text().decode().splitlines()
+    helps = [line.split(" ", 3)[2:] for line in lines if line.startswith("# HELP")]
+    types = [line.split(" ")[2] for line in lines if line.startswith("# TYPE")]
+    assert [name for name, _ in helps] == types
+    assert len(set(types)) == len(types) == len(documented())
+    for _, text in helps:
+        assert re.fullmatch(r"[A-Z].*\.", text)
+    family = ""
+    seen = set()
+    for line in lines:
+        if line.startswith("# TYPE"):
+            family = line.split(" ")[2]
+        elif not line.startswith("#"):
+            series = line.rpartition(" ")[0]
+            assert series not in seen
+            seen.add(series)
+            assert re.fullmatch(rf"{family}(_bucket|_sum|_count)?", series.partition("{")[0])
+
+
+def shown_whole() -> Metrics:
+    """Every metric with a sample at least."""
     metrics = Metrics()
     metrics.measure_cache(lambda: 0.0)
     metrics.decided(observation("warn", "short-name"))
     metrics.decided(of_daemon_set("warn"))
     metrics.event("written")
+    metrics.settings_read(good=True)
     metrics.requested("reg.example", "GET", "200", 0.1)
     metrics.looked_up("content", "miss")
     metrics.breaker_moved("reg.example", "open")
     metrics.provider_ran("ecr", "ok")
     metrics.show_nodes(nodes(("linux/amd64", "containerd://2.1.4")), shape)
-    names = {re.sub(r"_(bucket|count|sum)$", "", name) for name, _ in samples(metrics)}
+    return metrics
+
+
+def test_no_series_beside_those_that_are_documented():
+    names = {re.sub(r"_(bucket|count|sum)$", "", name) for name, _ in samples(shown_whole())}
     assert names == set(documented())

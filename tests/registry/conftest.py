@@ -17,7 +17,7 @@ from webhook.core.reference import Reference, parse_image
 from webhook.ports import Access
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.options import Hooks, RegistryOptions
-from webhook.registry.resolver import RegistryImages
+from webhook.registry.resolver import Legacy, RegistryImages
 
 LOOPBACK = AddressPolicy(allowed=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
 
@@ -65,6 +65,9 @@ class Setting:
         self._over = over
 
     def images(self, **options: object) -> RegistryImages:
+        """A client; `legacy` is what it takes over."""
+        legacy = options.pop("legacy", None)
+        assert legacy is None or isinstance(legacy, Legacy)
         hooks = Hooks(
             clock=self.clock,
             wall=self.clock,
@@ -75,7 +78,7 @@ class Setting:
             on_cache=lambda cache, result: self.lookups.append((cache, result)),
         )
         values: dict[str, object] = {"hosts_dir": self.folder, "addresses": LOOPBACK, **options}
-        made = RegistryImages(RegistryOptions(**values), hooks)  # type: ignore[arg-type] # a test names any of them
+        made = RegistryImages(RegistryOptions(**values), hooks, legacy)  # type: ignore[arg-type] # a test names any of them
         self.opened.append(made)
         return made
 

@@ -157,8 +157,8 @@ async def test_a_list_is_known_as_long_as_it_is_in_the_cache(setting: Setting, r
         registry.push("team/app", build.multi("linux/amd64", text=str(number)), f"v{number}")
         await images.resolve(reference(f"reg.example/team/app:v{number}"), ANYBODY)
     assert first(await judged(images, PINNED)) == "fails config-mismatch"
-    assert not images._cache._shelves._shelves.keys() - {("open", "reg.example", "team/app")}
-    shelf = images._cache._shelves._shelves["open", "reg.example", "team/app"]
+    assert not images._cache.shelves._shelves.keys() - {("open", "reg.example", "team/app")}
+    shelf = images._cache.shelves._shelves["open", "reg.example", "team/app"]
     assert all(images._cache.documents.peek(key) is not None for key in shelf)
 
 

@@ -244,7 +244,7 @@ class Telling:
         cache, client = self.images._cache, self.images._client
         for store in (cache.documents, cache.tags, cache.failures):
             yield repr(list(store._entries))
-        yield repr([list(cache._shelves._shelves), list(client._tokens._good), list(client._challenges.items())])
+        yield repr([list(cache.shelves._shelves), list(client._tokens._good), list(client._challenges.items())])
         yield repr([list(self.images._transports._made), list(client._heads._until), list(client._plain)])
 
 

@@ -7,14 +7,18 @@ where that is older than what is kept; a continue token dies with a compaction; 
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-PLURALS = ("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events")
+PLURALS = (
+    *("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events"),
+    "leases",
+)
+CONFIGURATIONS = "validatingwebhookconfigurations"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "": (
@@ -37,11 +41,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass
 class Fault:
-    """One answer instead of the real one. `status` 0: the connection is cut without an answer."""
+    """One answer instead of the real one. `status` 0: the connection is cut without an answer; `done`: what was asked
+    for is done all the same."""
 
     status: int
     message: str = "made to fail"
     headers: Mapping[str, str] = field(default_factory=dict)
+    done: bool = False
 
 
 class ApiServer:
@@ -54,6 +60,7 @@ class ApiServer:
         self.absent = {"nodepools"}  # APIs that are not served
         self.requests: list[str] = []  # "list nodes", "watch nodes 12", "get secrets team/a"
         self.faults: dict[str, list[Fault]] = {}  # by "list nodes" and so on, in turn
+        self.turns: Callable[[web.Request], Awaitable[None]] | None = None  # waits for a request's turn
         self.gate = asyncio.Event()  # closed: answers wait
         self.gate.set()
         self._held: dict[str, asyncio.Event] = {}
@@ -64,7 +71,7 @@ class ApiServer:
         self._version = itertools.count(1)
         self.version = 0
         self._oldest = 0
-        self._objects: dict[str, dict[str, dict[str, Any]]] = {plural: {} for plural in PLURALS}
+        self._objects: dict[str, dict[str, dict[str, Any]]] = {plural: {} for plural in (*PLURALS, CONFIGURATIONS)}
         self._events: list[tuple[int, str, dict[str, Any]]] = []
         self._changed = asyncio.Event()
         self._watches: set[web.StreamResponse] = set()
@@ -167,6 +174,37 @@ class ApiServer:
         self.put(plural, obj)
         return web.json_response(obj, status=201)
 
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        """Put an object in the place of one, or patch it by a JSON patch: 409 or 422 where its version is another."""
+        plural, namespace, name = (request.match_info.get(key, "") for key in ("plural", "namespace", "name"))
+        verb = "update" if request.method == "PUT" else "patch"
+        self.requests.append(f"{verb} {plural} {namespace}/{name}".replace(" /", " "))
+        body = await request.json()
+        assert request.query.get("fieldManager") == "podgate"
+        fault = next(iter(self.faults.get(f"{verb} {plural}", ())), None)
+        if (refusal := await self._refusal(request, verb, plural)) and not (fault and fault.done):
+            return refusal
+        there = self._objects[plural].get(f"{namespace}/{name}" if namespace else name)
+        if there is None:
+            return _status(404, f'{plural} "{name}" not found')
+        if verb == "patch":
+            assert request.content_type == "application/json-patch+json"
+            try:
+                changed = patched(there, body)
+            except LookupError:
+                return _status(422, "the server rejected our request due to an error in our request")
+        elif body["metadata"].get("resourceVersion") != there["metadata"]["resourceVersion"]:
+            return _status(409, f'Operation cannot be fulfilled on {plural} "{name}": the object has been modified')
+        else:
+            changed = body
+        if changed != there:  # as etcd: nothing is written that changes nothing
+            self.put(plural, changed)
+        return refusal or web.json_response(changed)
+
+    def get(self, plural: str, key: str) -> dict[str, Any]:
+        """One object, by `namespace/name` or by name."""
+        return self._objects[plural][key]
+
     def all(self, plural: str) -> list[dict[str, Any]]:
         """The objects that there are, in the order in which they came."""
         return list(self._objects[plural].values())
@@ -174,6 +212,8 @@ class ApiServer:
     async def _refusal(self, request: web.Request, verb: str, plural: str) -> web.Response | None:
         """What stands in the way of a request, once answers do not wait any more."""
         await self.gate.wait()
+        if self.turns is not None:
+            await self.turns(request)
         what = f"{verb} {plural}"
         if held := self._held.get(what):
             await held.wait()
@@ -272,6 +312,23 @@ def request_gone(response: web.StreamResponse) -> bool:
     return response._req is None or response._req.transport is None or response._req.transport.is_closing()
 
 
+def patched(obj: Mapping[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """An object after a JSON patch of `test` and `add`. Raises LookupError where a test fails."""
+    changed: dict[str, Any] = json.loads(json.dumps(obj))
+    for operation in operations:
+        *above, last = [int(step) if step.isdigit() else step for step in operation["path"].split("/")[1:]]
+        place: Any = changed
+        for step in above:
+            place = place[step]
+        if operation["op"] == "test":
+            if place[last] != operation["value"]:
+                raise LookupError(operation["path"])
+        else:
+            assert operation["op"] == "add"
+            place[last] = operation["value"]
+    return changed
+
+
 def _key(obj: Mapping[str, Any]) -> str:
     metadata = obj["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
@@ -295,6 +352,11 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
     app.router.add_post("/api/v1/namespaces/{namespace}/{plural}", server.create)
+    app.router.add_get("/apis/{group}/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
+    for change in (app.router.add_put, app.router.add_patch):
+        change("/api/v1/namespaces/{namespace}/{plural}/{name}", server.change)
+        change("/apis/{group}/v1/namespaces/{namespace}/{plural}/{name}", server.change)
+        change("/apis/{group}/v1/{plural}/{name}", server.change)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)

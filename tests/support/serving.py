@@ -30,10 +30,12 @@ def write_pair(folder: Path, pair: ServingPair | None = None) -> ServingPair:
 class Served:
     """An admission server on loopback and how to ask it. `errors` and `unread` count what was let through unchecked."""
 
-    def __init__(self, folder: Path, margin: float = 1.0, max_body_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, folder: Path, margin: float = 1.0, max_body_bytes: int = 1 << 20, pair: ServingPair | None = None
+    ) -> None:
         self.errors = 0
         self.unread = 0
-        pair = write_pair(folder)
+        pair = write_pair(folder, pair)
         self.certificate = Certificate(str(folder), lambda _: None, poll_seconds=0.02)
         self.certificate.load()
         self.trust = ssl.create_default_context(cadata=pair.authority.decode())

@@ -1,12 +1,16 @@
-"""The serving certificate: read from a folder as a Secret's volume shows it, and read again when it changes.
+"""The serving certificate: given from memory, or read from a folder as a Secret's volume shows it, and read again when
+it changes.
 
 Nothing is bound again: a connection that is open keeps its certificate, a new one gets the new one.
 """
 
 import asyncio
+import contextlib
 import logging
+import os
 import ssl
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,20 +24,16 @@ POLL_SECONDS: Final = 5.0
 logger = logging.getLogger("podgate.admission")
 
 
-class Certificate:
-    """tls.crt and tls.key of a folder. `on_loaded` is told when the certificate ends, in seconds since 1970.
+class ServingCertificate:
+    """What a server shows: the pair that it was given last. `on_loaded` is told when that ends, in seconds since 1970.
 
     `context` is what a server listens with, for good. It holds no certificate itself: each handshake is handed over to
     the context of the pair loaded last. Loading a new pair into the same context would leave a pair of another kind
     (RSA, ECDSA) in it, and OpenSSL would go on serving the old one to whom it suits better.
     """
 
-    def __init__(self, folder: str, on_loaded: Callable[[float], None], poll_seconds: float = POLL_SECONDS) -> None:
-        self._chain = Path(folder) / "tls.crt"
-        self._key = Path(folder) / "tls.key"
+    def __init__(self, on_loaded: Callable[[float], None]) -> None:
         self._on_loaded = on_loaded
-        self._poll_seconds = poll_seconds
-        self._seen: bytes = b""
         self._current: ssl.SSLContext | None = None
         self.context = _server_context()
         self.context.sni_callback = self._hand_over
@@ -43,6 +43,35 @@ class Certificate:
         """Whether there is a pair to serve with."""
         return self._current is not None
 
+    def take(self, chain: bytes, key: bytes) -> None:
+        """Serve with a pair (PEM) from now on. Raises CannotServe, and then the pair before goes on being served."""
+        context = _server_context()
+        try:
+            leaf = x509.load_pem_x509_certificates(chain)[0]
+            with _in_memory(chain) as chain_file, _in_memory(key) as key_file:
+                # An empty password, since OpenSSL would ask the terminal for that of an encrypted key.
+                context.load_cert_chain(chain_file, key_file, password="")
+        except (ValueError, IndexError, ssl.SSLError, OSError) as error:
+            raise CannotServe(f"not a PEM certificate with its key, not encrypted ({_what(error)})") from error
+        self._current = context
+        self._on_loaded(leaf.not_valid_after_utc.timestamp())
+
+    def _hand_over(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        """Called by OpenSSL for each new connection, whether the client names a server or not."""
+        if self._current is not None:
+            connection.context = self._current
+
+
+class Certificate(ServingCertificate):
+    """tls.crt and tls.key of a folder."""
+
+    def __init__(self, folder: str, on_loaded: Callable[[float], None], poll_seconds: float = POLL_SECONDS) -> None:
+        super().__init__(on_loaded)
+        self._chain = Path(folder) / "tls.crt"
+        self._key = Path(folder) / "tls.key"
+        self._poll_seconds = poll_seconds
+        self._seen: bytes = b""
+
     def load(self) -> None:
         """Loads both files. Raises CannotServe, and then the pair before goes on being served."""
         try:
@@ -50,17 +79,11 @@ class Certificate:
             key = self._key.read_bytes()
         except OSError as error:
             raise CannotServe(f"{error.filename}: {error.strerror}") from error
-        context = _server_context()
         try:
-            leaf = x509.load_pem_x509_certificates(text)[0]
-            # An empty password, since OpenSSL would ask the terminal for that of an encrypted key.
-            context.load_cert_chain(self._chain, self._key, password="")
-        except (ValueError, IndexError, ssl.SSLError, OSError) as error:
-            problem = "not a PEM certificate with its key, not encrypted"
-            raise CannotServe(f"{self._chain}, {self._key.name}: {problem} ({_what(error)})") from error
-        self._current = context
+            self.take(text, key)
+        except CannotServe as error:
+            raise CannotServe(f"{self._chain}, {self._key.name}: {error}") from error
         self._seen = text + key
-        self._on_loaded(leaf.not_valid_after_utc.timestamp())
 
     async def watch(self) -> None:
         """Loads the files again whenever they change; a bad pair is logged, and the one before stays."""
@@ -83,10 +106,23 @@ class Certificate:
         except OSError:
             return None
 
-    def _hand_over(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
-        """Called by OpenSSL for each new connection, whether the client names a server or not."""
-        if self._current is not None:
-            connection.context = self._current
+
+@contextlib.contextmanager
+def _in_memory(text: bytes) -> Iterator[str]:
+    """A file's name for a text, since OpenSSL reads files: one in memory where the system has such files. A pod has no
+    file system to write to, and a key should be in none."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("podgate")
+        try:
+            os.write(descriptor, text)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory() as folder:  # which nobody else may look into
+            file = Path(folder) / "pem"
+            file.write_bytes(text)
+            yield str(file)
 
 
 def _server_context() -> ssl.SSLContext:

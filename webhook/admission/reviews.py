@@ -14,7 +14,8 @@ NOT_UNDERSTOOD: Final[Mapping[str, str]] = MappingProxyType({"decision": "allow"
 
 @dataclass(frozen=True, slots=True)
 class ReviewRequest:
-    """The request of a review. `object` and `old` are None where the API server sends null (DELETE, CREATE)."""
+    """The request of a review. `object` and `old` are None where the API server sends null (DELETE, CREATE). `trace`:
+    the HTTP headers by which an API server that traces tells of its trace (W3C Trace Context), by name."""
 
     uid: str
     operation: str
@@ -28,6 +29,7 @@ class ReviewRequest:
     object: Mapping[str, Any] | None
     old: Mapping[str, Any] | None
     dry_run: bool
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

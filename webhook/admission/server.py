@@ -10,7 +10,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -23,6 +23,7 @@ from webhook.core.errors import CannotServe
 
 BODY_SECONDS: Final = 10.0
 """For a request's body to come in: an API server sends it at once."""
+TRACE_HEADERS: Final = ("traceparent", "tracestate")
 KEEP_ALIVE_SECONDS: Final = 120.0
 """An API server gives an idle connection up after 90 s. It has to be the first to do so: a POST that meets a closing
 connection is not sent again."""
@@ -75,14 +76,17 @@ class AdmissionServer:
         self._runner: web.ServerRunner | None = None
         self._site: web.TCPSite | None = None
         self._leaving = False
-        self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._open: set[asyncio.Future[None]] = set()
+        """One for each review that is open, done with it."""
 
     @property
     def listening(self) -> bool:
         """Whether new connections are taken."""
         return self._site is not None
+
+    def keep_back(self, margin: float) -> None:
+        """From now on so many seconds are kept back of the timeout of each request that comes."""
+        self._options = replace(self._options, margin=margin)
 
     async def start(self, review: Review) -> int:
         """Listens, and returns the port (settings may say 0: any free one). Raises CannotServe."""
@@ -111,16 +115,32 @@ class AdmissionServer:
         self._leaving = True
 
     async def drain(self, longest: float = LONGEST_TIMEOUT) -> None:
-        """Takes no further connection, and waits until no review is open, at most `longest` seconds."""
+        """Waits until the reviews that are open have ended, then takes no further connection, and waits for what has
+        come meanwhile: all of it `longest` seconds at most.
+
+        An API server that has not heard yet that this replica is leaving must not meet a closed port while there is
+        still somebody who answers.
+        """
         self.leave()
+        try:
+            async with asyncio.timeout(longest):
+                await self._ended()
+                await self._close()
+                await self._ended()
+        except TimeoutError:
+            logger.warning("%d reviews were still open at the end", len(self._open))
+        await self._close()
+
+    async def _ended(self) -> None:
+        """Waits for the reviews that are open now, and for no other."""
+        if self._open:
+            await asyncio.wait(tuple(self._open))
+
+    async def _close(self) -> None:
+        """Takes no further connection."""
         site, self._site = self._site, None
         if site is not None:
             await site.stop()
-        try:
-            async with asyncio.timeout(longest):
-                await self._idle.wait()
-        except TimeoutError:
-            logger.warning("%d reviews were still open at the end", self._open)
 
     async def stop(self) -> None:
         """Closes the listener and the connections."""
@@ -129,8 +149,8 @@ class AdmissionServer:
             await runner.cleanup()
 
     async def _handle(self, review: Review, request: web.BaseRequest) -> web.Response:
-        self._open += 1
-        self._idle.clear()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open.add(ended)
         try:
             uid, answer = await self._answer(review, request)
             response = web.Response(body=self._encoded(uid, answer), content_type="application/json")
@@ -138,9 +158,8 @@ class AdmissionServer:
                 response.force_close()
             return response
         finally:
-            self._open -= 1
-            if self._open == 0:
-                self._idle.set()
+            self._open.discard(ended)
+            ended.set_result(None)
 
     async def _answer(self, review: Review, request: web.BaseRequest) -> tuple[str, Answer]:
         started = asyncio.get_running_loop().time()
@@ -153,7 +172,7 @@ class AdmissionServer:
             parsed = parse_review(body)
             if parsed is None:
                 raise Unreadable("the request is no AdmissionReview", uid)  # noqa: TRY301  # one way for all of these
-            return uid, await _in_time(review, parsed, times)
+            return uid, await _in_time(review, replace(parsed, trace=_trace_of(request)), times)
         except Unreadable as error:
             return error.uid, self._unreadable(error)
         except Exception as error:  # noqa: BLE001  # the last resort: no exception may become a refusal
@@ -174,6 +193,11 @@ class AdmissionServer:
         logger.error("a review was let through without a check", exc_info=error, extra={"uid": uid})
         _safely(self._counting.internal_error)
         return Answer(warnings=(message.last_resort(uid),), annotations={"decision": "allow", "reason": "error"})
+
+
+def _trace_of(request: web.BaseRequest) -> dict[str, str]:
+    """The headers of W3C Trace Context, which an API server sends where it traces; none as a rule."""
+    return {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
 
 
 async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answer:

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.admission.certificate import Certificate
 from webhook.admission.lifecycle import Lifecycle, serve_directly
-from webhook.admission.review import Reviewer, Surroundings
+from webhook.admission.reviews import Review
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
-from webhook.app.parts import own_credentials, registry_options
+from webhook.app.certificate import renewal, to_serve
+from webhook.app.generations import Around, Generations
+from webhook.app.reload import Reload, settings_events
+from webhook.app.settings_file import SettingsFile
 from webhook.app.surroundings import in_environment
-from webhook.binding import BindingJudge
+from webhook.app.traces import traced_hooks, traced_review, wanted_traces
 from webhook.cluster.watched import WatchedFile
 from webhook.core.kinds import FurtherKind
 from webhook.core.message import platform_text
@@ -22,12 +24,11 @@ from webhook.observability.health import HealthServer
 from webhook.observability.metrics import Metrics
 from webhook.ports import Cluster, Observation, Observer
 from webhook.registry.options import Hooks
-from webhook.registry.resolver import RegistryImages
-from webhook.service import Judge
-from webhook.settings import Settings, judged_kinds, load_settings
+from webhook.settings import Settings, judged_kinds
 
 if TYPE_CHECKING:  # at run time only where there is a cluster: see _cluster
     from webhook.cluster.connection import Connection
+    from webhook.cluster.events import EventWriter
 
 NODES_SHOWN_EVERY: Final = 5.0
 """Seconds between two looks at the nodes for the metric."""
@@ -37,15 +38,26 @@ logger = logging.getLogger("podgate")
 
 def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, str]) -> None:
     """`podgate serve`: until SIGTERM. Raises CannotServe, MalformedInput or ClusterUnavailable where it cannot."""
-    settings = load_settings(config, environment)
+    file = SettingsFile(config, environment)
+    settings = file.load()
     logs.set_up(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve_to_the_end(settings, nodes, environment))
+        runner.run(_serve_to_the_end(_Start(file, settings, nodes, environment)))
 
 
-async def _serve_to_the_end(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the process begins with. `settings` are those of `file`; `nodes` None: those of a cluster."""
+
+    file: SettingsFile
+    settings: Settings
+    nodes: str | None
+    environment: Mapping[str, str]
+
+
+async def _serve_to_the_end(start: _Start) -> None:
     try:
-        await _serve(settings, nodes, environment)
+        await _serve(start)
     finally:
         Lifecycle.ignore_signals()
 
@@ -59,28 +71,26 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str, str]) -> None:
+async def _serve(start: _Start) -> None:
+    settings, nodes, environment = start.settings, start.nodes, start.environment
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
-        certificate = Certificate(settings.server.certificate_dir, metrics.show_certificate)
-        certificate.load()
+        traces = wanted_traces(settings)
+        if traces is not None:
+            stack.push_async_callback(traces.aclose)
+        certificate = to_serve(settings, metrics.show_certificate, in_cluster=nodes is None)
         counting = Counting(metrics.internal_error, metrics.unreadable)
         server = AdmissionServer(server_options(settings), certificate.context, counting)
         lifecycle = Lifecycle(server, settings.server.shutdown_delay)
         lifecycle.own_signals()
-        own = own_credentials(settings, hooks(metrics))
-        for lender in own:
-            stack.push_async_callback(lender.aclose)
         source = await _source(nodes, stack, with_node_pools=settings.nodes.node_pools)
-        api_server = source.connection.host if source.connection is not None else None
-        options = in_environment(registry_options(settings, own), environment, api_server)
-        images = await stack.enter_async_context(RegistryImages(options, hooks(metrics)))
-        metrics.measure_cache(lambda: float(images.cached_bytes))
-        kinds = judged_kinds(settings)
-        surroundings = Surroundings(source.listed, settings.mode in ("audit", "off"), metrics.unreadable, kinds)
-        observers = Observers((metrics, logs.DecisionLog(), *_events(settings, source, metrics, stack)))
-        judge = Judge(settings, images, source.cluster)
-        reviewer = Reviewer(judge, observers, surroundings, _bindings(settings, judge, source))
+        events = _events(source, metrics, stack)
+        around = _around(source, metrics, events, environment)
+        around = replace(around, hooks=traced_hooks(around.hooks, traces), spans=traces)
+        generations = Generations(settings, around)
+        review = traced_review(generations.review, traces)
+        stack.push_async_callback(generations.aclose)
+        metrics.measure_cache(lambda: generations.cached_bytes)
 
         def ready() -> Mapping[str, bool]:
             return {
@@ -94,17 +104,41 @@ async def _serve(settings: Settings, nodes: str | None, environment: Mapping[str
         port = await health.start(settings.server.address, settings.server.metrics_port)
         stack.push_async_callback(health.stop)
         logger.info("health and metrics on port %d", port, extra={"port": port})
-        _in_background(stack, certificate.watch(), show_nodes(metrics, source.cluster))
+        keeping = renewal(certificate, settings, source.connection, environment)
+        _in_background(stack, keeping, show_nodes(metrics, source.cluster))
+        tell = settings_events(events, environment)
+        reload = Reload(generations, server, metrics, source.follow_node_pools, tell)
+        _in_background(stack, start.file.watch(reload.apply, reload.refused))
         if source.connection is None:
-            await serve_directly(server, lifecycle, reviewer.review)
+            await serve_directly(server, lifecycle, review)
         else:
-            await _serve_in_cluster(server, lifecycle, reviewer, source.connection, kinds.further)
+            further = judged_kinds(settings).further
+            await _serve_in_cluster(server, lifecycle, review, source.connection, further)
+
+
+def _around(
+    source: "_Source", metrics: Metrics, events: "EventWriter | None", environment: Mapping[str, str]
+) -> Around:
+    """What is the same under all settings."""
+    api_server = source.connection.host if source.connection is not None else None
+    observers: list[Observer] = [metrics, logs.DecisionLog()]
+    if events is not None:
+        observers.append(events)
+    return Around(
+        cluster=source.cluster,
+        listed=source.listed,
+        connection=source.connection,
+        observer=Observers(observers),
+        unreadable=metrics.unreadable,
+        hooks=hooks(metrics),
+        surrounded=lambda options: in_environment(options, environment, api_server),
+    )
 
 
 async def _serve_in_cluster(
     server: AdmissionServer,
     lifecycle: Lifecycle,
-    reviewer: Reviewer,
+    review: Review,
     connection: "Connection",
     further: Sequence[FurtherKind],
 ) -> None:
@@ -113,17 +147,18 @@ async def _serve_in_cluster(
     async def log_in() -> Login:
         return Login(connection.host, await connection.session())
 
-    await serve_through_kopf(server, lifecycle, reviewer.review, log_in, further)
+    await serve_through_kopf(server, lifecycle, review, log_in, further)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     """Where nodes, namespaces and secrets come from, and whether they have been listed. `connection` is None where
-    there is no cluster."""
+    there is no cluster. `follow_node_pools`: told whether NodePools are wanted from now on."""
 
     cluster: Cluster
     listed: Callable[[], bool]
     connection: "Connection | None" = None
+    follow_node_pools: Callable[[bool], None] = lambda _: None
 
 
 async def _source(nodes: str | None, stack: contextlib.AsyncExitStack, *, with_node_pools: bool) -> _Source:
@@ -139,33 +174,19 @@ async def _source(nodes: str | None, stack: contextlib.AsyncExitStack, *, with_n
     live = LiveCluster(connection, with_node_pools=with_node_pools)
     stack.push_async_callback(live.close)
     await live.start(watch=True)
-    return _Source(live, lambda: live.listed, connection)
+    return _Source(live, lambda: live.listed, connection, lambda wanted: live.follow_node_pools(wanted=wanted))
 
 
-def _events(
-    settings: Settings, source: _Source, metrics: Metrics, stack: contextlib.AsyncExitStack
-) -> Sequence[Observer]:
-    """What writes Events; nothing where there is no cluster, or settings want none."""
-    if source.connection is None or not settings.events:
-        return ()
+def _events(source: _Source, metrics: Metrics, stack: contextlib.AsyncExitStack) -> "EventWriter | None":
+    """What writes Events; None where there is no cluster. Whether there are any to write, settings say."""
+    if source.connection is None:
+        return None
     from webhook.cluster.events import EventWriter  # noqa: PLC0415  # as above
 
     writer = EventWriter(source.connection, metrics.event)
     writer.start()
     stack.push_async_callback(writer.close)
-    return (writer,)
-
-
-def _bindings(settings: Settings, judge: Judge, source: _Source) -> BindingJudge | None:
-    """What judges bindings; None where they are let through."""
-    if settings.binding == "off":
-        return None
-    if source.connection is None:
-        logger.warning("binding: bindings are let through, since without a cluster there is no pod to read")
-        return None
-    from webhook.cluster.pods import PodReader  # noqa: PLC0415  # as above
-
-    return BindingJudge(judge, source.cluster, PodReader(source.connection, judged_kinds(settings)), settings.binding)
+    return writer
 
 
 def _in_background(stack: contextlib.AsyncExitStack, *endless: Coroutine[Any, Any, None]) -> None:

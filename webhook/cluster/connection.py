@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -22,6 +22,9 @@ from webhook.core.errors import ClusterUnavailable
 
 Query = Sequence[tuple[str, str]]
 
+_MANAGER: Query = (("fieldManager", "podgate"),)
+"""Under which name the API server notes whose the fields are that a request has written."""
+
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
 """For one answer that is not a watch. A page of 100 nodes takes a healthy API server some ten milliseconds."""
@@ -29,21 +32,23 @@ _ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request: what is asked for, and how long it may take. `body` is an object to create; None: to get something."""
+    """A request: what is asked for, and how long it may take. `body`: an object, or a JSON patch."""
 
     path: str
     query: Query
     limits: aiohttp.ClientTimeout
-    body: dict[str, Any] | None = None
-
-    @property
-    def method(self) -> str:
-        return "GET" if self.body is None else "POST"
+    method: Literal["GET", "POST", "PUT", "PATCH"] = "GET"
+    body: dict[str, Any] | list[dict[str, Any]] | None = None
 
     @property
     def expected(self) -> int:
         """The status of success."""
-        return 200 if self.body is None else 201
+        return 201 if self.method == "POST" else 200
+
+    @property
+    def headers(self) -> dict[str, str]:
+        patch = {"Content-Type": "application/json-patch+json"} if self.method == "PATCH" else {}
+        return {"Accept": "application/json", **patch}
 
 
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> "Connection":
@@ -116,8 +121,21 @@ class Connection:
         """Create an object, waiting `seconds` at most. It is sent once: whether it got there is not known of a fault
         without a status."""
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
-        async with self._request(_Call(path, (), limits, body)):
+        async with self._request(_Call(path, (), limits, "POST", body)):
             pass  # what it has become is of no interest
+
+    async def replace(self, path: str, body: dict[str, Any], *, seconds: float = _ANSWER_SECONDS) -> None:
+        """Put an object in the place of one, waiting `seconds` at most: 409 where its resourceVersion is not that of
+        the one that is there."""
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        async with self._request(_Call(path, _MANAGER, limits, "PUT", body)):
+            pass  # as above
+
+    async def patch(self, path: str, operations: list[dict[str, Any]], *, seconds: float = _ANSWER_SECONDS) -> None:
+        """Change an object by a JSON patch (RFC 6902), waiting `seconds` at most: 422 where one of its tests fails."""
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        async with self._request(_Call(path, _MANAGER, limits, "PATCH", operations)):
+            pass  # as above
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query, *, quiet: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -147,7 +165,7 @@ class Connection:
             call.method,
             call.path,
             query_params=list(call.query),
-            header_params={"Accept": "application/json"},
+            header_params=call.headers,
             body=call.body,
             auth_settings=["BearerToken"],
         )

@@ -102,7 +102,10 @@ class EventWriter:
         about = regarding(judgement.workload, binding=observation.binding)
         if about is None or not is_object_name(about.namespace):
             return
-        notice = Notice(about, REASONS[judgement.reason], cut(judgement.event))
+        self.write(Notice(about, REASONS[judgement.reason], cut(judgement.event)))
+
+    def write(self, notice: Notice) -> None:
+        """Puts a notice into the queue, unless it has been said already, or there is no room."""
         now = asyncio.get_running_loop().time()
         if not self._said.is_new(notice, now):
             self._count("repeated")

@@ -9,6 +9,7 @@ from typing import Any
 from webhook.cluster.connection import Connection
 from webhook.cluster.namespaces import NamespaceReader
 from webhook.cluster.objects import object_labels
+from webhook.cluster.patience import Patience
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
 from webhook.cluster.runtime_classes import RuntimeClassReader
@@ -58,9 +59,14 @@ class LiveCluster:
         self._node_pools: Store[NodePool] = Store()
         self._node_reflector = Reflector(connection, NODES, self._nodes, pace)
         self._namespace_reflector = Reflector(connection, NAMESPACES, self._namespaces, pace)
+        self._pace = pace
         self._pool_reflector = Reflector(connection, NODE_POOLS, self._node_pools, pace) if with_node_pools else None
-        self._secrets = SecretReader(connection)
-        self._runtime_classes = RuntimeClassReader(connection)
+        self._pool_task: asyncio.Task[Any] | None = None
+        """What follows NodePools; None where nobody wants them, or not any more."""
+        self._pools_came_later = False
+        patience = Patience()
+        self._secrets = SecretReader(connection, patience=patience)
+        self._runtime_classes = RuntimeClassReader(connection, patience=patience)
         self._namespace_reader = NamespaceReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -76,7 +82,7 @@ class LiveCluster:
             self._tasks.append(create(self._node_reflector.run(), name="watch nodes"))
             self._tasks.append(create(self._namespace_reflector.run(), name="watch namespaces"))
             if self._pool_reflector:
-                self._tasks.append(create(self._pool_reflector.run(), name="watch NodePools"))
+                self._watch_pools(self._pool_reflector)
             return
         lists = [self._node_reflector.list_once(), self._namespace_reflector.list_once()]
         if self._pool_reflector:
@@ -90,18 +96,41 @@ class LiveCluster:
             elif missed is not None:
                 raise missed
 
+    def _watch_pools(self, reflector: Reflector[NodePool]) -> None:
+        self._pool_task = asyncio.get_running_loop().create_task(reflector.run(), name="watch NodePools")
+        self._tasks.append(self._pool_task)
+
+    def follow_node_pools(self, *, wanted: bool) -> None:
+        """From now on follow NodePools, or do not; for a cluster that is being watched. Until they have been listed for
+        the first time, what they may give is uncertain, and podgate stays as ready as it is.
+
+        What is known of them stays when they are not wanted any more: reviews that have begun before, under settings
+        that want them, still ask, and without them would deny what neither settings would.
+        """
+        if wanted == (self._pool_task is not None):
+            return
+        if self._pool_task is not None:
+            self._pool_task.cancel()
+            self._pool_task = None
+        if wanted:
+            self._node_pools = Store()
+            self._pools_came_later = True
+            self._pool_reflector = Reflector(self._connection, NODE_POOLS, self._node_pools, self._pace)
+            self._watch_pools(self._pool_reflector)
+
     @property
     def listed(self) -> bool:
         """Whether the first lists are complete, and NodePools have been asked for; readiness. It does not wait for
         NodePools that cannot be listed, as where the CRD's conversion fails: until they are, they are uncertain."""
-        pools = self._pool_reflector is None or self._pool_reflector.tried
+        asked = self._pools_came_later or self._pool_reflector is None or self._pool_reflector.tried
+        pools = self._pool_task is None or asked
         return self._node_reflector.listed and self._namespace_reflector.listed and pools
 
     async def wait_listed(self) -> None:
         """Wait for the first lists to be complete."""
         await self._node_reflector.wait_listed()
         await self._namespace_reflector.wait_listed()
-        if self._pool_reflector:
+        if self._pool_reflector and self._pool_task:
             await self._pool_reflector.wait_tried()
 
     async def close(self) -> None:

@@ -44,14 +44,15 @@ class Pace:
     end (up to a fifth less, so that replicas do not come back at once). quiet: a watch that says nothing for so long is
     taken for broken, and one that never said anything is begun with a new list; bookmarks come about once a minute.
     first_delay, longest_delay: the pause after the first failure, which doubles with each further one, up to the
-    longest; half of it is random. absent: how long an optional resource that was not there is left alone.
+    longest (an API server that is back is heard of by then); half of it is random. absent: how long an optional
+    resource that was not there is left alone.
     """
 
     page: int = 100
     watch: float = 300.0
     quiet: float = 150.0
     first_delay: float = 0.5
-    longest_delay: float = 30.0
+    longest_delay: float = 10.0
     absent: float = 300.0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name
+from webhook.cluster.patience import Patience
 from webhook.cluster.secrets import KEEP_SECONDS
 from webhook.core.errors import ClusterUnavailable, MalformedObject
 from webhook.core.scheduling import RuntimeClass, parse_runtime_class
@@ -27,11 +28,17 @@ class _Kept:
 
 
 class RuntimeClassReader:
-    """RuntimeClasses by name. None, never an exception: whoever asks can go on without, and says so."""
+    """RuntimeClasses by name. None, never an exception: whoever asks can go on without, and says so.
 
-    def __init__(self, connection: Connection, keep_seconds: float = KEEP_SECONDS) -> None:
+    `patience` None: its own.
+    """
+
+    def __init__(
+        self, connection: Connection, keep_seconds: float = KEEP_SECONDS, patience: Patience | None = None
+    ) -> None:
         self._connection = connection
         self._keep_seconds = keep_seconds
+        self._patience = patience or Patience()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[RuntimeClass | None]] = {}
 
@@ -50,6 +57,8 @@ class RuntimeClassReader:
             task = asyncio.get_running_loop().create_task(self._read(name))
             self._under_way[name] = task
             task.add_done_callback(lambda _: self._under_way.pop(name, None))
+        if kept is not None and not await self._patience.wait(task):
+            return kept.value
         # Shielded: an asker that gives up takes nothing from the others.
         return await asyncio.shield(task)
 
@@ -63,9 +72,13 @@ class RuntimeClassReader:
     async def _read(self, name: str) -> RuntimeClass | None:
         path = f"/apis/node.k8s.io/v1/runtimeclasses/{name}"
         try:
-            found = parse_runtime_class(await self._connection.get(path, seconds=_REQUEST_SECONDS))
+            obj = await self._connection.get(path, seconds=_REQUEST_SECONDS)
+            self._patience.answered()
+            found = parse_runtime_class(obj)
         except (ClusterUnavailable, MalformedObject) as error:
             kept = self._kept.get(name)
+            if isinstance(error, ClusterUnavailable) and error.status is not None:
+                self._patience.answered()
             if isinstance(error, ClusterUnavailable) and error.status == 404:
                 self._kept.pop(name, None)
                 return None

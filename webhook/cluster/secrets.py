@@ -11,6 +11,7 @@ from typing import Any
 
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name, parse_pull_secret, service_account_secrets
+from webhook.cluster.patience import Patience
 from webhook.core.errors import BadCredentials, ClusterUnavailable, MalformedObject, MissingPermission
 from webhook.core.keyring import PullSecret
 
@@ -40,11 +41,14 @@ class _Kept:
 
 
 class SecretReader:
-    """A `pulling.SecretSource` of an API server."""
+    """A `pulling.SecretSource` of an API server. `patience` None: its own."""
 
-    def __init__(self, connection: Connection, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(
+        self, connection: Connection, keep_seconds: float = KEEP_SECONDS, patience: Patience | None = None
+    ) -> None:
         self._connection = connection
         self._keep_seconds = keep_seconds
+        self._patience = patience or Patience()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._under_way: dict[str, asyncio.Task[_Value]] = {}
@@ -95,19 +99,25 @@ class SecretReader:
             task = asyncio.get_running_loop().create_task(self._fetch(path, plural, namespace, parse))
             self._under_way[path] = task
             task.add_done_callback(lambda done: self._finish(path, done))
+        earlier = kept if kept is not None and now - kept.read_at < _STALE_SECONDS else None
+        if earlier is not None and not await self._patience.wait(task):
+            return earlier.value
         try:
             # Shielded: an asker that gives up takes nothing from the others.
             return await asyncio.shield(task)
         except ClusterUnavailable:
-            if kept is not None and now - kept.read_at < _STALE_SECONDS:
-                return kept.value
+            if earlier is not None:
+                return earlier.value
             raise
 
     async def _fetch(self, path: str, plural: str, namespace: str, parse: Callable[[dict[str, Any]], _Value]) -> _Value:
         try:
             async with self._turns:
                 obj = await self._connection.get(path, seconds=_REQUEST_SECONDS)
+            self._patience.answered()
         except ClusterUnavailable as error:
+            if error.status is not None:
+                self._patience.answered()
             if error.status == 404:
                 self._forget(path)
                 return None

@@ -16,8 +16,10 @@ from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput,
 from webhook.core.message import clean
 from webhook.ports import Observation
 
-LIBRARIES: Final = ("kopf", "httpx", "httpcore", "aiohttp", "asyncio", "hpack", "urllib3", "kubernetes")
+LIBRARIES: Final = ("kopf", "httpx", "httpcore", "aiohttp", "asyncio", "hpack", "urllib3", "kubernetes", "requests")
 """Libraries whose own lines could hold headers or URLs: they are heard from warnings on, whatever the level."""
+SILENT: Final = ("opentelemetry",)
+"""Libraries that are heard from errors on: this one warns of each span that finds no room while nobody takes them."""
 OWN: Final = ("podgate", "webhook")
 """The roots of podgate's own loggers."""
 
@@ -126,3 +128,5 @@ def set_up(level: str, form: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -104,6 +104,23 @@ class Metrics:
             ["host"],
             registry=self.registry,
         )
+        self._reloads = Counter(
+            "podgate_settings_reloads_total",
+            "Changes of the settings file that were seen, by what became of them (applied, refused).",
+            ["result"],
+            registry=self.registry,
+        )
+        self._reloaded = Gauge(
+            "podgate_settings_last_reload_successful",
+            "Whether the settings file as it is now is good (1), or the settings before go on to count (0).",
+            registry=self.registry,
+        )
+        self._reloaded.set(1)  # else it would not have started
+        self._restart = Gauge(
+            "podgate_settings_restart_needed",
+            "Whether the settings file has changes that count from the next start on only.",
+            registry=self.registry,
+        )
         self._nodes = Gauge("podgate_nodes", "Nodes known.", ["platform", "runtime"], registry=self.registry)
         self._expiry = Gauge(
             "podgate_certificate_expiry_timestamp_seconds",
@@ -125,6 +142,15 @@ class Metrics:
     def event(self, result: str) -> None:
         """Counts an Event, by what became of it."""
         self._events.labels(result).inc()
+
+    def settings_read(self, *, good: bool) -> None:
+        """Counts a change of the settings file."""
+        self._reloads.labels("applied" if good else "refused").inc()
+        self._reloaded.set(int(good))
+
+    def restart_needed(self, *, needed: bool) -> None:
+        """Shows whether the settings file has changes that wait for a restart."""
+        self._restart.set(int(needed))
 
     def internal_error(self) -> None:
         """Counts a review that was let through without a check."""

@@ -116,6 +116,23 @@ class Store(Generic[T]):
         now = self._hooks.clock()
         self._entries[key] = _Entry(value, cost, now, None if ttl is None else now + ttl)
         self.size += cost
+        self._make_room()
+
+    def inherit(self, other: "Store[T]", ttl: float | None = None) -> None:
+        """Takes over what another one remembers, the least used first, as far as there is room; `ttl`: values whose
+        time is to be up so many seconds after they were put, None: their time stays what it is."""
+        for key, entry in other.entries():
+            until = entry.until if ttl is None or entry.until is None else min(entry.until, entry.since + ttl)
+            if entry.cost <= self._capacity:
+                self._entries[key] = replace(entry, until=until)
+                self.size += entry.cost
+        self._make_room()
+
+    def entries(self) -> Iterator[tuple[Key, "_Entry[T]"]]:
+        """All that is remembered, the least used first."""
+        yield from self._entries.items()
+
+    def _make_room(self) -> None:
         while self.size > self._capacity:
             self.drop(next(iter(self._entries)))
             self._hooks.on_cache(self._name, "evicted")
@@ -151,6 +168,11 @@ class Shelves:
             if not shelf:
                 del self._shelves[_shelf(key)]
 
+    def all(self) -> Iterator[Key]:
+        """All of them, within a shelf the oldest first."""
+        for shelf in self._shelves.values():
+            yield from shelf
+
     def beside(self, key: Key) -> Iterator[Key]:
         """The newest indexes of a document's repository that its viewer has seen."""
         return islice(reversed(self._shelves.get(_shelf(key), {})), _MOST_LOOKED_THROUGH)
@@ -165,11 +187,20 @@ class Cache:
 
     def __init__(self, capacity: int, hooks: Hooks) -> None:
         small = capacity // 16  # a tag costs a hundredth of a document, and a failure as little
-        self._shelves = Shelves()
+        self.shelves = Shelves()
         room = capacity - 2 * small
-        self.documents: Store[Document] = Store("documents", room, _of_document, hooks, self._shelves.drop)
+        self.documents: Store[Document] = Store("documents", room, _of_document, hooks, self.shelves.drop)
         self.tags: Store[str] = Store("tags", small, sys.getsizeof, hooks)
         self.failures: Store[RegistryError] = Store("failures", small, _of_failure, hooks)
+
+    def inherit(self, other: "Cache", tag_ttl: float) -> None:
+        """Takes over what another cache, of other bounds, remembers, but for the failures: what caused them may just
+        have been mended. Tags count as unmoved for `tag_ttl` seconds after they were asked for, if not shorter."""
+        self.documents.inherit(other.documents)
+        self.tags.inherit(other.tags, tag_ttl)
+        for key in other.shelves.all():
+            if self.documents.peek(key) is not None:
+                self.shelves.add(key)
 
     def document(self, *keys: Key) -> Document | None:
         """The document of the first key that has one."""
@@ -181,7 +212,7 @@ class Cache:
         self.documents.put(key, replace(document) if len(document.body) > _LARGEST_READ else document)
         small = len(document.body) <= _LARGEST_READ  # lists that people make are; a large one would be read each time
         if small and _is_index(document) and self.documents.peek(key) is not None:
-            self._shelves.add(key)
+            self.shelves.add(key)
 
     def lists(self, key: Key) -> tuple[Document, ...]:
         """The indexes of a manifest's repository that name it and that its viewer has seen, newest first.
@@ -189,7 +220,7 @@ class Cache:
         A digest is looked for as it is commonly written: JSON that spells it with escapes is not found.
         """
         digest = key.name.encode("utf-8", "surrogateescape")
-        there = (self.documents.peek(one) for one in self._shelves.beside(key))
+        there = (self.documents.peek(one) for one in self.shelves.beside(key))
         return tuple(islice((one for one in there if one is not None and digest in one.body), _MOST_LISTS))
 
     @property

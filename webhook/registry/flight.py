@@ -42,7 +42,10 @@ class Flights(Generic[T]):
     time it has is its own, not that of its first asker. Keys must tell apart who may see the result.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: Callable[[], Context] = Context) -> None:
+        """`context` makes that in which work runs. By default it is empty: what the first asker's task carries around
+        is not the others' business."""
+        self._context = context
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def share(
@@ -61,8 +64,7 @@ class Flights(Generic[T]):
         if flight is None:
             if deadline is not None and deadline <= loop.time():
                 raise _too_late()
-            # An empty context: what the first asker's task carries around is not the others' business.
-            flight = _Flight(loop.create_task(work(), context=Context()))
+            flight = _Flight(loop.create_task(work(), context=self._context()))
             self._flights[key] = flight
             flight.task.add_done_callback(partial(self._landed, key))
         while not flight.task.done():

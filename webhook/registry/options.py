@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -41,6 +42,14 @@ class RegistryOptions:
     reserved: tuple[tuple[str, int], ...] = ()
     own: tuple[OwnCredentials, ...] = field(default=(), repr=False)
 
+    def sees_as(self, other: "RegistryOptions") -> bool:
+        """Whether registries look the same under both: the same hosts are asked, at the same addresses, on the same
+        ways. Then what was seen under one may be shown under the other, to whom it was shown."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("hosts_dir", "addresses", "allowed_hosts", "proxies", "reserved")
+        )
+
     def may_ask(self, host: str) -> bool:
         """Whether allowedHosts lets a host be asked; it is written with its port where that is not the scheme's own."""
         if not self.allowed_hosts:
@@ -70,7 +79,8 @@ class Hooks:
     to 1, by chance. on_request: host, method, status or error code, seconds; once for each request, with the redirects
     that it led to. on_cache: name of the cache, and hit, miss, evicted or stale (shown although its time was up).
     on_breaker: host, and closed, open or half-open. on_exchange: each request, those that redirects led to as well.
-    on_answer: each document that was asked for and came.
+    on_answer: each document that was asked for and came. context: makes the context in which something is asked for on
+    behalf of several; on_exchange and on_answer are called in it, or in the asker's.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -83,3 +93,4 @@ class Hooks:
     on_breaker: Callable[[str, str], None] = _nobody
     on_exchange: Callable[[Exchanged], None] = _nobody
     on_answer: Callable[[Answered], None] = _nobody
+    context: Callable[[], Context] = Context

@@ -10,7 +10,7 @@ import logging
 import math
 import secrets
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -20,6 +20,7 @@ from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
 from webhook.ports import Access, Image
 from webhook.registry.auth import REFUSALS
+from webhook.registry.breaker import Breakers
 from webhook.registry.cache import Cache, Key
 from webhook.registry.client import RegistryClient
 from webhook.registry.credentials import ANONYMOUS, OPEN, Login, logins
@@ -51,24 +52,48 @@ class _Found:
     stale: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What one client leaves to the next: what it remembers and under which options that was seen. With the salt goes
+    whose it is: caches know viewers by it, and the next client shows nobody more than this one did."""
+
+    options: RegistryOptions = field(repr=False)
+    breakers: Breakers = field(repr=False)
+    salt: bytes = field(repr=False)
+    cache: Cache = field(repr=False)
+
+
 class RegistryImages:
     """ports.Images over HTTP. To be closed: an async context manager, or `aclose`.
 
     Whatever goes wrong leaves as RegistryError, or BadCredentials where a pull secret cannot be read.
     """
 
-    def __init__(self, options: RegistryOptions | None = None, hooks: Hooks | None = None) -> None:
+    def __init__(
+        self,
+        options: RegistryOptions | None = None,
+        hooks: Hooks | None = None,
+        legacy: "Legacy | None" = None,
+    ) -> None:
+        """`legacy`: of a client under other options, which goes on with what it has begun. Which hosts do not answer is
+        taken over, and what it remembers where registries look the same under both; tokens, connections and failures
+        are not."""
         self._options = options or RegistryOptions()
         hooks = hooks or Hooks()
         self._transports = Transports(self._options.addresses, self._options.proxies, self._options.reserved)
-        self._client = RegistryClient(Wire(self._transports, self._options, hooks), self._options, hooks)
+        self._breakers = legacy.breakers if legacy is not None else Breakers(hooks)
+        wire = Wire(self._transports, self._options, hooks, self._breakers)
+        self._client = RegistryClient(wire, self._options, hooks)
         self._places = Places(self._options.hosts_dir, hooks)
         self._rounds = Rounds(self._client, self._places, self._options, hooks)
         self._cache = Cache(self._options.cache_bytes, hooks)
         self._hooks = hooks
-        self._flights: Flights[Document] = Flights()
+        self._flights: Flights[Document] = Flights(hooks.context)
         # Credentials are known to caches by an HMAC under this: keys in a core dump or a log give nothing away.
         self._salt = secrets.token_bytes(32)
+        if legacy is not None and self._options.sees_as(legacy.options):
+            self._salt = legacy.salt
+            self._cache.inherit(legacy.cache, self._options.tag_ttl)
 
     async def resolve(self, reference: Reference, access: Access) -> Image:
         """The root document of a reference: by its digest where it has one, else by its tag (default: latest)."""
@@ -97,6 +122,11 @@ class RegistryImages:
             for document in self._cache.lists(key.seen_by(viewer)):
                 found.setdefault(document.digest, document)
         return tuple(found.values())
+
+    @property
+    def legacy(self) -> "Legacy":
+        """What a client under other options may take over."""
+        return Legacy(self._options, self._breakers, self._salt, self._cache)
 
     @property
     def cached_bytes(self) -> int:

@@ -103,7 +103,7 @@ class Tokens:
         self._hooks = hooks
         self._good: OrderedDict[TokenKey, tuple[str, float]] = OrderedDict()
         self._size = 0
-        self._flights: Flights[Token] = Flights()
+        self._flights: Flights[Token] = Flights(hooks.context)
 
     async def get(self, key: TokenKey, fetch: Callable[[], Awaitable[Grant]], *, instead_of: str = "") -> Token:
         """The token, asked for where none is good. `instead_of` was refused. Raises the RegistryError of `fetch`."""

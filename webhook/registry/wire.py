@@ -97,12 +97,15 @@ class _Onward:
 class Wire:
     """Sends requests, in turn and as long as the hosts answer. A request that failed is made again by Rounds."""
 
-    def __init__(self, transports: Transports, options: RegistryOptions, hooks: Hooks) -> None:
+    def __init__(
+        self, transports: Transports, options: RegistryOptions, hooks: Hooks, breakers: Breakers | None = None
+    ) -> None:
+        """`breakers`: those of another Wire, whose experience counts here too."""
         self._transports = transports
         self._options = options
         self._hooks = hooks
         self._turns = Turns(options.concurrency_per_host)
-        self._breakers = Breakers(hooks)
+        self._breakers = breakers or Breakers(hooks)
 
     async def get(self, ask: Ask) -> Reply:
         """The answer, after redirects, within requestTimeout. Raises RegistryError only.

@@ -3,8 +3,9 @@
     python -m tests.e2e.harness.components        builds what is missing and prints where it is
 
 The control plane (etcd, kube-apiserver, kube-scheduler, kube-controller-manager, kubectl) is one binary of the Go
-module in tests/e2e/controlplane, called through links; the registry is distribution's own. The folder is PODGATE_CACHE,
-else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. Where KUBEBUILDER_ASSETS is set, what lies there is used instead.
+module in tests/e2e/controlplane, called through links; the registry is distribution's own, and helm is helm's. The
+folder is PODGATE_CACHE, else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. Where KUBEBUILDER_ASSETS is set, what
+lies there is used instead.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from tests.e2e.harness.gobuild import BuildError, Say, go_build, say_on_stderr
 
 KUBERNETES = "1.37.2"
 REGISTRY_MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
+HELM_MODULE = "helm.sh/helm/v4/cmd/helm@v4.3.1"
 CONTROL_PLANE_MODULE = Path(__file__).resolve().parents[1] / "controlplane"
 MODULE_FILES = ("main.go", "go.mod", "go.sum")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "kube-scheduler", "kube-controller-manager")
@@ -38,6 +40,7 @@ class Components:
 
     programs: Mapping[str, Path]
     registry: Path
+    helm: Path
     own_control_plane: bool
 
 
@@ -53,7 +56,7 @@ def components(environment: Mapping[str, str] | None = None, say: Say = say_on_s
             say(f"{', '.join(missing)}: not in KUBEBUILDER_ASSETS, taken from podgate's own build of {KUBERNETES}")
         built = control_plane(cache, say)
         found |= {name: built / name for name in missing}
-    return Components(found, registry(cache, say), own_control_plane=not assets)
+    return Components(found, registry(cache, say), helm(cache, say), own_control_plane=not assets)
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -82,13 +85,23 @@ def control_plane(cache: Path, say: Say) -> Path:
 
 def registry(cache: Path, say: Say) -> Path:
     """The registry's program."""
-    version = REGISTRY_MODULE.rpartition("@")[2]
-    target = cache / f"registry-{machine()}-{version}"
+    return _installed("registry", REGISTRY_MODULE, "the registry, distribution {} (about 3 minutes, 55 MB)", cache, say)
+
+
+def helm(cache: Path, say: Say) -> Path:
+    """Helm's program."""
+    return _installed("helm", HELM_MODULE, "helm {} (about 4 minutes, 60 MB)", cache, say)
+
+
+def _installed(name: str, module: str, title: str, cache: Path, say: Say) -> Path:
+    """A program that `go install` makes of a module; `title` says what it is and what it costs the first time."""
+    version = module.rpartition("@")[2]
+    target = cache / f"{name}-{machine()}-{version}"
     with built_once(target, say) as folder:
         if folder is not None:
-            title = f"the registry, distribution {version} (about 3 minutes on 2 cores the first time, 55 MB)"
-            go_build(["install", "-ldflags", "-s -w", REGISTRY_MODULE], title, say, folder=folder, bin_folder=folder)
-    return target / "registry"
+            words = ["install", "-ldflags", "-s -w", module]
+            go_build(words, title.format(version), say, folder=folder, bin_folder=folder)
+    return target / name
 
 
 @contextmanager
@@ -152,7 +165,7 @@ def main() -> int:
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name, path in {**ready.programs, "registry": ready.registry}.items():
+    for name, path in {**ready.programs, "registry": ready.registry, "helm": ready.helm}.items():
         print(f"{name}\t{path}")
     return 0
 

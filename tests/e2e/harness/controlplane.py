@@ -44,6 +44,7 @@ class ControlPlane:
         self.server = f"https://{HOST}:{free_port()}"
         self.audit_log = folder / "audit.log"
         self.processes: list[Process] = []
+        self._api_server: Process
         self._programs = components.programs
         self._environment = bare_environment(folder / "home")
         self._serving = self.authority.server("server", [HOST, "localhost", "kubernetes.default.svc"])
@@ -72,6 +73,21 @@ class ControlPlane:
         finally:
             shutil.rmtree(self.folder / "etcd", ignore_errors=True)
 
+    def freeze_api_server(self) -> None:
+        """It does not answer any more, and breaks no connection: as on a machine that has no more memory."""
+        self._api_server.freeze()
+
+    def kill_api_server(self) -> None:
+        """It is gone, with all of its connections; etcd goes on."""
+        self._api_server.kill()
+
+    def restart_api_server(self) -> None:
+        """Starts it again after kill_api_server, and returns when it is ready."""
+        place = self.processes.index(self._api_server)
+        self._api_server = self._run("kube-apiserver", *self._api_server_options)
+        self.processes[place] = self.processes.pop()
+        self._wait_for_api_server()
+
     def client(self) -> httpx.Client:
         """An HTTP client of the API server, as its administrator. Whoever takes it closes it."""
         context = ssl.create_default_context(cafile=str(self.authority.file))
@@ -99,8 +115,9 @@ class ControlPlane:
         return self.kubeconfig(name, {"client-certificate": str(pair.certificate), "client-key": str(pair.key)})
 
     def _start(self) -> None:
-        etcd = self._start_etcd()
-        api_server = self._start_api_server(etcd)
+        self._api_server_options = self._options_for_api_server(self._start_etcd())
+        self._api_server = self._run("kube-apiserver", *self._api_server_options)
+        self._wait_for_api_server()
         ports = {"scheduler": free_port(), "controller-manager": free_port()}
         signing = self.folder / "pki" / "service-accounts.key"
         self._run_component("kube-scheduler", self.kubeconfigs["scheduler"], ports["scheduler"], [])
@@ -121,7 +138,7 @@ class ControlPlane:
                 self._wait(f"kube-{name}", client, f"https://{HOST}:{port}/healthz")
             default = "/api/v1/namespaces/default/serviceaccounts/default"
             self._wait("the service account controller", client, default)
-        assert api_server.running()
+        assert self._api_server.running()
 
     def _start_etcd(self) -> str:
         client, peer = (f"http://{HOST}:{free_port()}" for _ in range(2))
@@ -141,12 +158,11 @@ class ControlPlane:
             self._wait("etcd", http, f"{client}/health")
         return client
 
-    def _start_api_server(self, etcd: str) -> Process:
+    def _options_for_api_server(self, etcd: str) -> list[str]:
         private, public = signing_key(self.folder / "pki", "service-accounts")
         policy = self.folder / "audit-policy.json"
         policy.write_text(json.dumps(_AUDIT_POLICY))
-        process = self._run(
-            "kube-apiserver",
+        return [
             f"--etcd-servers={etcd}",
             f"--bind-address={HOST}",
             f"--advertise-address={HOST}",
@@ -165,10 +181,11 @@ class ControlPlane:
             "--endpoint-reconciler-type=none",
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.audit_log}",
-        )
+        ]
+
+    def _wait_for_api_server(self) -> None:
         with self.client() as client:
             self._wait("kube-apiserver", client, "/readyz")
-        return process
 
     def _run_component(self, program: str, kubeconfig: Path, port: int, options: list[str]) -> None:
         self._run(

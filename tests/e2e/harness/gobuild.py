@@ -98,8 +98,8 @@ def _go() -> str:
         raise BuildError(
             "the end-to-end tests run real Kubernetes components, which are built with Go, and there is no `go` on "
             f"the PATH. Install Go {_OLDEST} or later (https://go.dev/dl/). KUBEBUILDER_ASSETS may name a folder with "
-            "etcd, kube-apiserver, kubectl, kube-scheduler and kube-controller-manager; the registry is built with Go "
-            "all the same, once"
+            "etcd, kube-apiserver, kubectl, kube-scheduler and kube-controller-manager; the registry and helm are "
+            "built with Go all the same, once"
         )
     version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
     match = re.match(r"go(\d+)\.(\d+)", version)

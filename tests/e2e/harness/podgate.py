@@ -15,10 +15,12 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.harness.certificates import Authority
 from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.controlplane import HOST
 from tests.e2e.harness.processes import Process, bare_environment, free_port, wait_until
 from tests.e2e.harness.registry import Registry
+from tests.support.volume import Files
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "manifests"
@@ -54,11 +56,7 @@ def point_at(cluster: Cluster, port: int, ca: bytes | None, names: Names = NAMES
     the CA (None: not that either). The API server still calls the service by name, so the certificate must be for
     NAME.NAMESPACE.svc.
     """
-    # The fields that a Service of type ExternalName may not have are taken away with the type.
-    spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
-            "ipFamilies": None, "ipFamilyPolicy": None, "internalTrafficPolicy": None}  # fmt: skip
-    words = ("service", names.service, "-n", names.namespace)
-    cluster.must("patch", *words, "--type=merge", "-p", json.dumps({"spec": spec}))
+    lead_here(cluster, names)
     configuration = cluster.get("validatingwebhookconfiguration", names.configuration)
     operations: list[dict[str, Any]] = []
     for number, webhook in enumerate(configuration["webhooks"]):
@@ -71,6 +69,15 @@ def point_at(cluster: Cluster, port: int, ca: bytes | None, names: Names = NAMES
             operations.append({"op": "add", "path": f"{path}/caBundle", "value": base64.b64encode(ca).decode()})
     patch = json.dumps(operations)
     cluster.must("patch", "validatingwebhookconfiguration", names.configuration, "--type=json", "-p", patch)
+
+
+def lead_here(cluster: Cluster, names: Names = NAMES) -> None:
+    """Makes the Service a name for localhost. The ports are then those that a caller names."""
+    # The fields that a Service of type ExternalName may not have are taken away with the type.
+    spec = {"type": "ExternalName", "externalName": "localhost", "clusterIP": None, "clusterIPs": None,
+            "ipFamilies": None, "ipFamilyPolicy": None, "internalTrafficPolicy": None}  # fmt: skip
+    words = ("service", names.service, "-n", names.namespace)
+    cluster.must("patch", *words, "--type=merge", "-p", json.dumps({"spec": spec}))
 
 
 def wait_until_called(cluster: Cluster, names: Names = NAMES, seconds: float = READY_SECONDS) -> None:
@@ -146,18 +153,36 @@ class Podgate:
         self.port, self.metrics_port = free_port(), free_port()
         self.ca = cluster.control_plane.authority.file.read_bytes()
         self.folder = folder
-        certificates = folder / "tls"
         self._host = f"{names.service}.{names.namespace}.svc"
-        cluster.control_plane.authority.server("tls", [self._host], certificates)
+        certificates = folder / "tls"
+        self._certificates = Files(certificates, self._pair(cluster.control_plane.authority))
         server = {"address": HOST, "port": self.port, "metricsPort": self.metrics_port,
                   "certificateDir": str(certificates)}  # fmt: skip
-        self.certificates = certificates
-        self._settings = folder / "settings.yaml"
-        self._settings.write_text(json.dumps({**settings, "server": server}, indent=1))  # JSON is YAML
+        self.settings: Mapping[str, Any] = {**settings, "server": server}
+        self._settings = folder / "settings" / "settings.yaml"
+        self._settings_files = Files(self._settings.parent, _as_file(self.settings))
         kubeconfig = cluster.service_account_kubeconfig(names.namespace, names.service_account)
         self._environment = bare_environment(folder / "home", KUBECONFIG=str(kubeconfig), PYTHONUNBUFFERED="1",
+                                             POD_NAMESPACE=names.namespace,
                                              PYTHONPATH=os.environ.get("PYTHONPATH", str(ROOT)))  # fmt: skip
         self._process: Process | None = None
+
+    def show_settings(self, settings: Mapping[str, Any]) -> None:
+        """Turns its ConfigMap's volume to other settings, which are whole this time; it sees them after a moment."""
+        self._settings_files.turn(_as_file(settings))
+        self.settings = settings
+
+    def show_certificate(self, authority: Authority) -> None:
+        """Turns its Secret's volume to a new certificate, of this authority; it sees it after a moment."""
+        self._certificates.turn(self._pair(authority))
+
+    def show_no_pair(self, authority: Authority) -> None:
+        """Turns its Secret's volume to a certificate with the key of another."""
+        self._certificates.turn({**self._pair(authority), "tls.key": self._pair(authority)["tls.key"]})
+
+    def _pair(self, authority: Authority) -> dict[str, bytes]:
+        pair = authority.server("tls", [self._host], self.folder / "issued")
+        return {file.name: file.read_bytes() for file in (pair.certificate, pair.key)}
 
     def launch(self) -> None:
         """Begins to run it, ready or not."""
@@ -263,6 +288,10 @@ class Podgate:
             return httpx.get(f"http://{HOST}:{self.metrics_port}/readyz", trust_env=False).is_success
         except httpx.TransportError as error:
             raise OSError(str(error)) from error
+
+
+def _as_file(settings: Mapping[str, Any]) -> dict[str, bytes]:
+    return {"settings.yaml": json.dumps(settings, indent=1).encode()}  # JSON is YAML
 
 
 def pod(name: str, image: str, **spec: Any) -> dict[str, Any]:

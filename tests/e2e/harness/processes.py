@@ -72,6 +72,10 @@ class Process:
         self._signal(signal.SIGKILL)  # whatever is left of its group
         return self._process.wait()
 
+    def freeze(self) -> None:
+        """Gives it no more time on any processor; its sockets stay open. What can follow is kill()."""
+        self._signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """Ends it as a crash would."""
         self._signal(signal.SIGKILL)
