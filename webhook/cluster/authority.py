@@ -115,21 +115,21 @@ def with_leaf(material: Material, step: SignLeaf, now: float, names: Sequence[st
 def _make_authority(key: _Key, now: float, ends: float) -> x509.Certificate:
     serial = x509.random_serial_number()
     # A name of its own: OpenSSL looks issuers up by their names.
-    name = _name(f"podgate CA {serial & 0xFFFFFFFF:08x}")
+    name = common_name(f"podgate CA {serial & 0xFFFFFFFF:08x}")
     builder = _builder(name, name, key, (now, ends)).serial_number(serial)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    return builder.add_extension(_usage(signs_certificates=True), critical=True).sign(key, hashes.SHA256())
+    return builder.add_extension(key_usage(signs_certificates=True), critical=True).sign(key, hashes.SHA256())
 
 
 def _sign_leaf(
     key: _Key, signer: tuple[x509.Certificate, _Key], times: tuple[float, float], names: Sequence[str]
 ) -> x509.Certificate:
     authority, authority_key = signer
-    builder = _builder(_name("podgate"), authority.subject, key, times).serial_number(x509.random_serial_number())
+    builder = _builder(common_name("podgate"), authority.subject, key, times).serial_number(x509.random_serial_number())
     alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
     builder = builder.add_extension(alternative, critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(key_usage(signs_certificates=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return builder.add_extension(identifier, critical=False).sign(authority_key, hashes.SHA256())
@@ -143,8 +143,9 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: _Key, times: tuple[floa
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """What a key is for (RFC 5280, 4.2.1.3 and 4.2.1.9)."""
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a key is for: Python 3.13 and later demand it of an authority (VERIFY_X509_STRICT; RFC 5280, 4.2.1.3 and
+    4.2.1.9)."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
@@ -158,7 +159,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _name(text: str) -> x509.Name:
+def common_name(text: str) -> x509.Name:
+    """A name that is nothing but a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 

@@ -8,7 +8,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from webhook.cluster.authority import common_name, key_usage
 
 LIFETIME: Final = dt.timedelta(hours=12)
 """More than anybody leaves a demo up for."""
@@ -28,16 +30,16 @@ class ServingPair:
 def serving_pair(host: str, address: str) -> ServingPair:
     """A new authority, and a certificate of it for one host name and one address."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = _name("podgate demo CA")
+    authority_name = common_name("podgate demo CA")
     authority = _builder(authority_name, authority_name, authority_key)
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    authority = authority.add_extension(_usage(signs_certificates=True), critical=True)
+    authority = authority.add_extension(key_usage(signs_certificates=True), critical=True)
     signed_authority = authority.sign(authority_key, hashes.SHA256())
 
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ip_address(address))])
-    leaf = _builder(_name(host), authority_name, key).add_extension(names, critical=False)
-    leaf = leaf.add_extension(_usage(signs_certificates=False), critical=True)
+    leaf = _builder(common_name(host), authority_name, key).add_extension(names, critical=False)
+    leaf = leaf.add_extension(key_usage(signs_certificates=False), critical=True)
     leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     leaf = leaf.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
@@ -47,25 +49,6 @@ def serving_pair(host: str, address: str) -> ServingPair:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return ServingPair(signed_authority.public_bytes(pem), signed.public_bytes(pem), private)
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """What a key is for: Python 3.13 and later demand it of an authority (VERIFY_X509_STRICT; RFC 5280, 4.2.1.9)."""
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
