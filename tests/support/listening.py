@@ -6,8 +6,11 @@ asyncio's own servers do not know of those, and leave a connection to itself tha
 import asyncio
 import socket
 import ssl
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Self
 
 Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -63,3 +66,40 @@ class Listener:
                 accepted.close()
             else:
                 transport.abort()
+
+
+class InThread(ABC):
+    """A server in a thread and an event loop of its own, a context manager. `port` is where it listens on `host`."""
+
+    def __init__(self, host: str, tls: ssl.SSLContext | None) -> None:
+        self.port = 0
+        self._host = host
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    @abstractmethod
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection to its end."""
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        listener = Listener(self._connection, self._tls)
+        self.port = await listener.open(self._host)
+        self._ready.set()
+        await self._stop.wait()
+        await listener.close()

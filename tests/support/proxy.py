@@ -3,13 +3,11 @@
 import asyncio
 import base64
 import ssl
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 from urllib.parse import urlsplit
 
-from tests.support.listening import Listener
+from tests.support.listening import InThread
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Through:
     login: str
 
 
-class ForwardProxy:
+class ForwardProxy(InThread):
     """A context manager. `names`: the addresses of names, host:port to host:port. `users`: user:password pairs, where
     it lets in nobody else."""
 
@@ -33,40 +31,14 @@ class ForwardProxy:
         users: tuple[str, ...] = (),
         listen: str = "127.0.0.1",
     ) -> None:
+        super().__init__(listen, tls)
         self.log: list[Through] = []
         self.names = names
         self.users = users
-        self._tls = tls
-        self._listen = listen
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._ready = threading.Event()
-        self._stop = asyncio.Event()
-        self.port = 0
 
     def url(self, login: str = "", host: str = "127.0.0.1") -> str:
         """What stands in HTTPS_PROXY."""
         return f"http{'s' if self._tls else ''}://{login}{'@' if login else ''}{host}:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        listener = Listener(self._connection, self._tls)
-        self.port = await listener.open(self._listen)
-        self._ready.set()
-        await self._stop.wait()
-        await listener.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):

@@ -10,7 +10,6 @@ import gzip
 import html
 import json
 import ssl
-import threading
 import time
 import urllib.parse
 import zlib
@@ -18,10 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Self
 
 from tests.support.images import Content, Image
-from tests.support.listening import Listener
+from tests.support.listening import InThread
 
 Headers = list[tuple[str, str]]
 
@@ -112,10 +110,11 @@ class TlsSpoken(Exception):
     """A client that speaks TLS to a server that does not."""
 
 
-class Registry:
+class Registry(InThread):
     """A context manager; `address` is host:port. What is set on it counts from the next request on."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(host, tls)
         self.log: list[Asked] = []
         self.faults: list[Fault] = []
         self.auth: Auth | None = None
@@ -124,17 +123,10 @@ class Registry:
         self.sent = 0
         self.most_at_once = 0
         self._now = 0
-        self._tls = tls
-        self._host = host
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._ready = threading.Event()
-        self._stop = asyncio.Event()
-        self._port = 0
 
     @property
     def address(self) -> str:
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -156,26 +148,6 @@ class Registry:
     def asked(self, glob: str = "*") -> list[Asked]:
         """The requests so far whose path fits."""
         return [asked for asked in self.log if fnmatchcase(asked.path, glob)]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        listener = Listener(self._connection, self._tls)
-        self._port = await listener.open(self._host)
-        self._ready.set()
-        await self._stop.wait()
-        await listener.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
