@@ -9,12 +9,13 @@ import fnmatch
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from webhook.core.decision import ImageFinding
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
-from webhook.core.lookup import Answer, Lists, Walk, Want, examine_on
-from webhook.core.manifest import Document
+from webhook.core.lookup import Answer, Finding, Lists, Walk, Want, WantLists, examine_on
+from webhook.core.manifest import Document, Kind
 from webhook.core.outcome import Outcome, fails, runs, uncertain
 from webhook.core.platform import Platform, format_platform
 from webhook.core.reference import Reference, complete_short_name, is_short_name, parse_image
@@ -82,17 +83,21 @@ class Looked:
 
     def describe(self, image: Image) -> None:
         """Takes over what the root is. Raises MalformedDocument where it is nothing."""
-        resolved = f"{image.reference.name}@{image.root.digest}"
-        self.finding = replace(self.finding, resolved=resolved, stale=image.stale)
-        kind = image.root.kind
-        if kind == "index" or kind == "manifest":  # noqa: PLR1714  # mypy narrows by this and not by `in`
-            self.finding = replace(self.finding, kind=kind)
-        elif kind == "schema1":
+        kind: Kind = "unknown"
+        try:
+            kind = image.root.kind
+        finally:  # the digest is known even of what is nothing
+            resolved = f"{image.reference.name}@{image.root.digest}"
+            shown = kind if kind == "index" or kind == "manifest" else "unknown"  # noqa: PLR1714  # mypy narrows by this
+            self.finding = replace(self.finding, resolved=resolved, stale=image.stale, kind=shown)
+        if kind == "schema1":
             self.fail("unsupported")
 
     def offers(self, platforms: Sequence[Platform]) -> None:
         """Takes over the platforms that the image declares."""
-        self.finding = replace(self.finding, platforms=tuple(map(format_platform, platforms)))
+        texts = tuple(map(format_platform, platforms))
+        if texts != self.finding.platforms:
+            self.finding = replace(self.finding, platforms=texts)
 
     def fail(self, code: ErrorCode, text: str = "", missing_right: str = "") -> None:
         """Takes over what kept the image from being known; `text` says it where the code's own words do not, and
@@ -174,6 +179,27 @@ def _completed(text: str, short_names: str | None) -> Reference | None:
         return None
 
 
+class _NotAtHand(Exception):
+    """A document that a walk wants would have to be asked for."""
+
+
+def _walk(looked: Looked, image: Image, shape: Shape) -> Walk[Finding]:
+    """The question what becomes of an image on nodes of a shape."""
+    volume = looked.finding.role == "volume"
+    return examine_on(image.root, (shape.platform, *shape.emulates), shape.runtime, volume=volume)
+
+
+def _driven(walk: Walk[Answer], document: Callable[[Want | WantLists], Document]) -> Answer:
+    """The answer of a walk, with documents that are there at once."""
+    try:
+        want = next(walk)
+        while True:
+            want = walk.send(document(want))
+    except StopIteration as stop:
+        answer: Answer = stop.value
+        return answer
+
+
 class Lookups:
     """Looks the images of one object up side by side; each document is asked for at most once."""
 
@@ -189,13 +215,43 @@ class Lookups:
         asked = [part for one in looked for part in one.asked_for(shapes)]
         self._wanted = tuple(dict.fromkeys(reference for _, reference, _ in asked))
         try:
-            await asyncio.gather(*(self._ask(*part) for part in asked))
+            unknown = [part for part in asked if not self._from_memory(*part)]
+            if unknown:
+                await asyncio.gather(*(self._ask(*part) for part in unknown))
         finally:
             for one in looked:
                 one.conclude()
             for task in self._tasks.values():
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if self._tasks:
+                await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _from_memory(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> bool:
+        """Whether all about an image is at hand, and filled in. So it is with nearly every review, and tasks, timers
+        and turns of the event loop would take several times as long as the answer. Where anything is missing, or odd,
+        nothing has been done, and the image is asked about in the long way."""
+        image = self._images.at_hand(reference, self._access)
+        if image is None:
+            return False
+        try:
+            walks = [_walk(looked, image, shape) for shape in shapes]
+            found = [_driven(walk, partial(self._at_hand, image.reference)) for walk in walks]
+            looked.describe(image)
+        except (_NotAtHand, MalformedDocument, RegistryError):
+            return False
+        looked.outcomes.update(zip(shapes, (finding.outcome for finding in found), strict=True))
+        looked.offers(found[-1].platforms)
+        with self._spans.image(reference.canonical):
+            return True
+
+    def _at_hand(self, reference: Reference, want: Want | WantLists) -> Document:
+        """A document that a walk wants. Raises _NotAtHand."""
+        document = None
+        if isinstance(want, Want):
+            document = self._images.document_at_hand(reference, want.digest, want.role, self._access)
+        if document is None:
+            raise _NotAtHand
+        return document
 
     async def _ask(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> None:
         """Asks a registry about an image. A fault on the way to one shape's outcome leaves the other shapes theirs."""
@@ -216,9 +272,7 @@ class Lookups:
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
         if self._overrun():
             raise TimeoutError
-        volume = looked.finding.role == "volume"
-        walk = examine_on(image.root, (shape.platform, *shape.emulates), shape.runtime, volume=volume)
-        examined = await self._drive(walk, image.reference, image.root.digest)
+        examined = await self._drive(_walk(looked, image, shape), image.reference, image.root.digest)
         looked.outcomes[shape] = examined.outcome
         looked.offers(examined.platforms)
 

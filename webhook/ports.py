@@ -51,6 +51,15 @@ class Images(Protocol):
         """A document of the reference's repository by digest, its hash checked."""
         ...
 
+    def at_hand(self, reference: Reference, access: Access) -> Image | None:
+        """What `resolve` would answer, where it is known so well that nobody is asked or waited for; None where it may
+        not be. Raises nothing."""
+        ...
+
+    def document_at_hand(self, reference: Reference, digest: str, role: Role, access: Access) -> Document | None:
+        """What `fetch` would answer, by the same rule."""
+        ...
+
     async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
         """Indexes of the reference's repository that name a manifest and that are at hand: no registry is asked for
         them, and none is there that this access could not have seen. Whether there are any depends on what was asked

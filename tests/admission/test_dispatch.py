@@ -51,6 +51,12 @@ async def judging(api: ApiServer, folder: Path) -> AsyncIterator[Reviewer]:
             await cluster.close()
 
 
+def _handler() -> str:
+    """The handler of kopf's that this is called from."""
+    current = handler_var.get(None)
+    return "none" if current is None else str(current.id)
+
+
 async def test_every_recorded_review_is_answered_and_equally_with_kopf_and_without(
     served: Served, api: ApiServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ):
@@ -59,7 +65,7 @@ async def test_every_recorded_review_is_answered_and_equally_with_kopf_and_witho
     async with judging(api, tmp_path) as reviewer:
 
         async def review(request: ReviewRequest, deadline: float) -> Answer:
-            by_handler[request.uid] = str(handler_var.get().id)
+            by_handler[request.uid] = _handler()
             return await reviewer.review(request, deadline)
 
         direct.port = await direct.server.start(reviewer.review)
@@ -71,10 +77,16 @@ async def test_every_recorded_review_is_answered_and_equally_with_kopf_and_witho
         finally:
             await direct.server.stop()
     assert answers == plain
+    seen: set[tuple[str, ...]] = set()
     for name, recorded in RECORDED.items():
         assert answers[name]["uid"] == uid_of(recorded)
-        # kopf's own handler for the resource was what called it
-        assert by_handler[uid_of(recorded)] == recorded["request"]["resource"]["resource"]
+        # kopf's own handler for the resource was what called it; once kopf has chosen it, it is called without kopf
+        request = recorded["request"]
+        resource, subresource = request["resource"]["resource"], request.get("subResource", "")
+        kind = (resource, subresource, request["operation"])
+        assert by_handler[uid_of(recorded)] == ("none" if kind in seen else resource)
+        seen.add(kind)
+    assert len(seen) < len(RECORDED)
     assert {answer["auditAnnotations"]["reason"] for answer in answers.values()} >= {"match", "mismatch", "skipped"}
     assert any(not answer["allowed"] for answer in answers.values())
     assert any(answer.get("warnings") for answer in answers.values())
@@ -110,7 +122,7 @@ async def test_a_further_kind_is_dispatched_in_every_version(served: Served, api
     handlers: list[str] = []
 
     async def review(request: ReviewRequest, deadline: float) -> Answer:
-        handlers.append(str(handler_var.get().id) if handler_var.get(None) else "none")
+        handlers.append(_handler())
         return Answer(annotations={"decision": "allow", "reason": "match"})
 
     further = [FurtherKind("argoproj.io", "rollouts", ("spec", "template"))]
@@ -123,6 +135,28 @@ async def test_a_further_kind_is_dispatched_in_every_version(served: Served, api
     # A version that the API server has not told of goes past kopf.
     assert handlers == ["rollouts.argoproj.io", "rollouts.argoproj.io", "none"]
     assert served.errors == 0
+
+
+async def test_kopf_is_asked_once_for_what_it_knows_and_again_for_what_it_does_not(served: Served, api: ApiServer):
+    handlers: list[str] = []
+
+    async def review(request: ReviewRequest, deadline: float) -> Answer:
+        handlers.append(_handler())
+        return Answer()
+
+    longest = "x" * 64
+    async with kopf_running(served, api, review) as running:
+        await running.listening()
+        for subresource in ("", "", longest, longest, f"{longest}x", f"{longest}x"):
+            await served.post(changed("CREATE-Pod", subResource=subresource))
+        assert handlers == ["pods", "none", "pods", "none", "pods", "pods"]
+        # So many others that what was known has to make room: it is asked about once more.
+        for number in range(256):
+            await served.post(changed("CREATE-Pod", operation=f"O{number}"))
+        handlers.clear()
+        for _ in range(2):
+            await served.post(POD)
+        assert handlers == ["pods", "none"]
 
 
 @pytest.mark.parametrize("part", ["build_response", "find_resource"])

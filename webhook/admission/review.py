@@ -167,6 +167,8 @@ def _workload(request: ReviewRequest, obj: Mapping[str, Any], kinds: Kinds) -> W
     workload = parse_workload(obj, kinds, request.resource)
     if workload is None:
         return None
+    if (workload.namespace, workload.mirror) == (request.namespace, False) and workload.name:
+        return workload
     # The request's word counts: an object need not repeat its namespace.
     return replace(workload, namespace=request.namespace, name=workload.name or request.name, mirror=False)
 

@@ -40,6 +40,8 @@ async def read_pull_secrets(
             names = await source.service_account_secrets(namespace, account) or ()
     # A name given twice adds the same credentials twice, which changes nothing.
     wanted = [name for name in dict.fromkeys(names) if is_object_name(name)]
+    if not wanted:
+        return ()
     found = await asyncio.gather(*(source.secret(namespace, name) for name in wanted), return_exceptions=True)
     secrets = []
     for each in found:

@@ -20,7 +20,7 @@ from webhook.core.manifest import MANIFEST_TYPES, Document
 from webhook.core.outcome import Outcome, Verdict, fails, runs, uncertain
 from webhook.core.platform import LATEST, Library, Platform, config_match, only, windows_hosts
 from webhook.core.runtime import Runtime
-from webhook.core.selection import Answer, Lists, Taken, Walk, Want, WantLists, fetched, takes
+from webhook.core.selection import Answer, Lists, Taken, Walk, Want, WantLists, concluded, fetched, takes
 
 __all__ = [
     "Answer",
@@ -195,13 +195,18 @@ def examine(root: Document, node: Platform, runtime: Runtime, *, volume: bool = 
 
 
 def examine_on(
-    root: Document, platforms: Sequence[Platform], runtime: Runtime, *, volume: bool = False
+    root: Document, platforms: tuple[Platform, ...], runtime: Runtime, *, volume: bool = False
 ) -> Walk[Finding]:
     """What becomes of an image on a node that takes several platforms: its own, then those that it emulates.
 
     The best outcome counts, the first of equals: a node that emulates a platform takes it beside its own (ADR 8).
-    Raises as `examine` does.
+    Raises as `examine` does. What the root alone decides is kept with it.
     """
+    question = (platforms, runtime, volume)
+    return (yield from concluded(root, question, lambda: _examine_on(root, platforms, runtime, volume=volume)))
+
+
+def _examine_on(root: Document, platforms: Sequence[Platform], runtime: Runtime, *, volume: bool) -> Walk[Finding]:
     best = yield from examine(root, platforms[0], runtime, volume=volume)
     for platform in platforms[1:]:
         if best.outcome.verdict == "runs":

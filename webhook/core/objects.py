@@ -26,13 +26,30 @@ def _kind(value: object) -> str:
 
 
 class Fields:
-    """The fields of one object within a document. `path` leads to it from the document's top, where it is empty."""
+    """The fields of one object within a document.
 
-    __slots__ = ("_values", "path")
+    Where it stands is put into words only when somebody asks, which is where something is wrong: a review has dozens
+    of objects, and hardly ever an error.
+    """
 
-    def __init__(self, values: Mapping[str, object], path: str = "") -> None:
+    __slots__ = ("_above", "_place", "_step", "_values")
+
+    def __init__(
+        self, values: Mapping[str, object], path: str = "", above: "Fields | None" = None, place: int | None = None
+    ) -> None:
+        """`path` leads to it from `above`, by default from the document's top, where it is empty; `place`: it is one of
+        the list there."""
         self._values = values
-        self.path = path
+        self._above = above
+        self._step = path
+        self._place = place
+
+    @property
+    def path(self) -> str:
+        """The way to it from the document's top, where it is empty."""
+        if self._above is None:
+            return self._step
+        return self._above.at(self._step) + ("" if self._place is None else f"[{self._place}]")
 
     @classmethod
     def of(cls, document: object) -> "Fields":
@@ -43,7 +60,8 @@ class Fields:
 
     def at(self, key: str) -> str:
         """The path to a field."""
-        return f"{self.path}.{key}" if self.path else key
+        path = self.path
+        return f"{path}.{key}" if path else key
 
     def refuse(self, key: str, wanted: str, value: object) -> MalformedObject:
         """The error of a field that is not what it should be."""
@@ -76,13 +94,13 @@ class Fields:
         value = self._values.get(key)
         if value is None:
             return None
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise self.refuse(key, "an object", value)
-        return Fields(value, self.at(key))
+        return Fields(value, key, self)
 
     def inner(self, key: str) -> "Fields":
         """An object; one without fields where it is absent or null."""
-        return self.maybe(key) or Fields({}, self.at(key))
+        return self.maybe(key) or Fields({}, key, self)
 
     def demand(self, key: str) -> "Fields":
         """An object that has to be there."""
@@ -102,9 +120,9 @@ class Fields:
     def objects(self, key: str) -> "Iterator[Fields]":
         """The objects of a list; none where it is absent or null."""
         for index, element in enumerate(self._list(key)):
-            if not isinstance(element, Mapping | None):
+            if type(element) is not dict and not isinstance(element, Mapping | None):
                 raise self.refuse(f"{key}[{index}]", "an object", element)
-            yield Fields(element or {}, f"{self.at(key)}[{index}]")
+            yield Fields(element or {}, key, self, index)
 
     def string_map(self, key: str) -> dict[str, str]:
         """An object of strings, as labels are; empty where it is absent or null."""

@@ -112,18 +112,23 @@ def takes(root: Document, node: Platform, runtime: Runtime) -> Walk[Taken]:
     What the root alone decides is asked once for each kind of node; thousands of reviews ask the same again.
     """
     question = (node, runtime.selection, runtime.library)
+    return (yield from concluded(root, question, lambda: _takes(root, node, runtime)))
+
+
+def concluded(root: Document, question: object, walk: Callable[[], Walk[Answer]]) -> Walk[Answer]:
+    """The answer of a walk, kept with the root where it wants no other document; it is walked only once then."""
     kept = root.conclusions.get(question)
     if kept is not None:
-        return cast(Taken, kept)
-    walk = _takes(root, node, runtime)
+        return cast(Answer, kept)
+    walking = walk()
     try:
-        want = next(walk)
+        want = next(walking)
     except StopIteration as decided:
         if len(root.conclusions) >= MAX_CONCLUSIONS:
             root.conclusions.clear()
         root.conclusions[question] = decided.value
-        return cast(Taken, decided.value)
-    return (yield from _resumed(walk, want))
+        return cast(Answer, decided.value)
+    return (yield from _resumed(walking, want))
 
 
 def _resumed(walk: Walk[Answer], want: Want | WantLists) -> Walk[Answer]:

@@ -1,7 +1,7 @@
 """Kubernetes objects as far as decisions need them: which images they run, and what they demand of a node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from webhook.core.errors import MalformedObject
@@ -80,7 +80,11 @@ class Workload:
     @property
     def template(self) -> bool:
         """Whether the pod is still to be made from this object's template."""
-        return (api_group(self.api_version), self.kind) != ("", "Pod")
+        return not _is_pod(self.api_version, self.kind)
+
+
+def _is_pod(api_version: str, kind: str) -> bool:
+    return kind == "Pod" and api_group(api_version) == ""
 
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
@@ -100,11 +104,7 @@ def parse_workload(obj: Mapping[str, object], kinds: Kinds = BUILT_IN, resource:
     judged = kinds.find(api_version, kind, resource)
     if judged is None:
         return None
-    workload = _parse(top, judged)
-    if workload.template:
-        return workload
-    maker = kinds.owner(workload.owner)
-    return replace(workload, every_node=maker is not None and maker.every_node)
+    return _parse(top, judged, kinds)
 
 
 def what_matters(workload: Workload) -> tuple[object, ...]:
@@ -124,13 +124,15 @@ def what_matters(workload: Workload) -> tuple[object, ...]:
     )
 
 
-def _parse(top: Fields, judged: JudgedKind) -> Workload:
-    metadata, kind = top.inner("metadata"), top.text("kind")
+def _parse(top: Fields, judged: JudgedKind, kinds: Kinds) -> Workload:
+    metadata, api_version, kind = top.inner("metadata"), top.text("apiVersion"), top.text("kind")
     owner, owner_uid = _controller(metadata)
     pod, suspended = _template(top, judged)
     spec = pod.demand("spec") if pod is not None else None
+    # Of a pod the kind that made it decides.
+    maker = kinds.owner(owner) if _is_pod(api_version, kind) else judged
     return Workload(
-        api_version=top.text("apiVersion"),
+        api_version=api_version,
         kind=kind,
         namespace=metadata.text("namespace"),
         name=metadata.text("name") or metadata.text("generateName"),
@@ -142,7 +144,7 @@ def _parse(top: Fields, judged: JudgedKind) -> Workload:
         suspended=suspended,
         mirror=MIRROR_ANNOTATION in metadata.string_map("annotations"),
         owner_uid=owner_uid,
-        every_node=judged.every_node,
+        every_node=maker is not None and maker.every_node,
         has_template=spec is not None,
     )
 

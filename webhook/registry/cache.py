@@ -6,7 +6,7 @@ digest is their key; what a tag means, and that something is not there, is true 
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
@@ -92,6 +92,15 @@ class Store(Generic[T]):
                 return key, entry.value
         self._hooks.on_cache(self._name, "miss")
         return None
+
+    def at_hand(self, key: Key) -> T | None:
+        """The value of a key, as `get`, but only a hit is counted: who finds nothing here goes on to `get`."""
+        entry = self._entries.get(key)
+        if entry is None or (entry.until is not None and entry.until <= self._hooks.clock()):
+            return None
+        self._entries.move_to_end(key)
+        self._hooks.on_cache(self._name, "hit")
+        return entry.value
 
     def peek(self, key: Key) -> T | None:
         """A value whatever its time: no look-up, and no use of it either."""
@@ -206,6 +215,21 @@ class Cache:
         """The document of the first key that has one."""
         found = self.documents.get(*keys)
         return replace(found) if found is not None and len(found.body) > _LARGEST_READ else found
+
+    def at_hand(self, key: Key, viewers: Sequence[str]) -> Document | None:
+        """What a key names for the first of these viewers who knows it; None where none does, or it is so large that it
+        would be read anew. Misses are not counted: who finds nothing here goes on to look in the long way."""
+        named: str | None = key.name
+        what = "manifest" if key.what == "tag" else key.what
+        for viewer in viewers:
+            if key.what == "tag":
+                named = self.tags.at_hand(Key(viewer, key.domain, key.repository, "tag", key.name))
+            if named is None:
+                continue
+            document = self.documents.at_hand(Key(viewer, key.domain, key.repository, what, named))
+            if document is not None or key.what == "tag":
+                return document if document is not None and len(document.body) <= _LARGEST_READ else None
+        return None
 
     def remember(self, key: Key, document: Document) -> None:
         """Keeps a document."""

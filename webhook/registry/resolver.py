@@ -15,7 +15,8 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from webhook.core.errors import ErrorCode, RegistryError
+from webhook.core.errors import BadCredentials, ErrorCode, RegistryError
+from webhook.core.keyring import Keyring
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
 from webhook.ports import Access, Image
@@ -97,16 +98,38 @@ class RegistryImages:
 
     async def resolve(self, reference: Reference, access: Access) -> Image:
         """The root document of a reference: by its digest where it has one, else by its tag (default: latest)."""
-        if reference.digest:
-            key = _key(reference, "manifest", reference.digest)
-        else:
-            key = _key(reference, "tag", reference.tag or "latest")
-        found = await self._look_up(reference, key, access)
+        found = await self._look_up(reference, _root_key(reference), access)
         return Image(reference, found.document, found.stale)
 
     async def fetch(self, reference: Reference, digest: str, role: Role, access: Access) -> Document:
         """A document of the reference's repository by digest, its hash checked."""
         return (await self._look_up(reference, _key(reference, role, digest), access)).document
+
+    def at_hand(self, reference: Reference, access: Access) -> Image | None:
+        """What `resolve` would answer out of the cache; None where that may not be, for whatever reason."""
+        document = self._at_hand(reference, _root_key(reference), access)
+        return None if document is None else Image(reference, document)
+
+    def document_at_hand(self, reference: Reference, digest: str, role: Role, access: Access) -> Document | None:
+        """What `fetch` would answer out of the cache, as above."""
+        return self._at_hand(reference, _key(reference, role, digest), access)
+
+    def _at_hand(self, reference: Reference, key: Key, access: Access) -> Document | None:
+        """What everybody is shown, whatever the logins are; else what the first login has seen, where it is plain which
+        one that is: podgate's own credentials take asking."""
+        if not self._options.may_ask(reference.domain):
+            return None
+        try:
+            credentials = Keyring.from_secrets(access.secrets).lookup(reference.name) if access.secrets else ()
+        except BadCredentials:
+            return None
+        viewers = [OPEN]
+        if credentials:
+            first = credentials[0]
+            viewers.append(ANONYMOUS if first.nobody else first.key(self._salt))
+        elif not self._options.own:
+            viewers.append(ANONYMOUS)
+        return self._cache.at_hand(key, viewers)
 
     async def known_lists(self, reference: Reference, digest: str, access: Access) -> tuple[Document, ...]:
         """Indexes in the cache that name a manifest, of the reference's repository alone: what somebody writes into
@@ -242,6 +265,12 @@ class RegistryImages:
             self._cache.tags.drop(key)
             if key.viewer == ANONYMOUS:
                 self._cache.tags.drop(key.seen_by(OPEN))
+
+
+def _root_key(reference: Reference) -> Key:
+    if reference.digest:
+        return _key(reference, "manifest", reference.digest)
+    return _key(reference, "tag", reference.tag or "latest")
 
 
 def _key(reference: Reference, what: Literal["manifest", "config", "tag"], name: str) -> Key:

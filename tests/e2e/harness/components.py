@@ -24,6 +24,7 @@ from tests.e2e.harness.gobuild import BuildError, Say, go_build, say_on_stderr
 KUBERNETES = "1.37.2"
 REGISTRY_MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
 HELM_MODULE = "helm.sh/helm/v4/cmd/helm@v4.3.1"
+VEGETA_MODULE = "github.com/tsenart/vegeta/v12@v12.13.0"
 CONTROL_PLANE_MODULE = Path(__file__).resolve().parents[1] / "controlplane"
 MODULE_FILES = ("main.go", "go.mod", "go.sum")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "kube-scheduler", "kube-controller-manager")
@@ -91,6 +92,11 @@ def registry(cache: Path, say: Say) -> Path:
 def helm(cache: Path, say: Say) -> Path:
     """Helm's program."""
     return _installed("helm", HELM_MODULE, "helm {} (about 4 minutes, 60 MB)", cache, say)
+
+
+def vegeta(cache: Path, say: Say) -> Path:
+    """The load generator of `make bench`, which alone needs it."""
+    return _installed("vegeta", VEGETA_MODULE, "the load generator, vegeta {} (half a minute, 13 MB)", cache, say)
 
 
 def _installed(name: str, module: str, title: str, cache: Path, say: Say) -> Path:
