@@ -37,6 +37,12 @@ TAGGED = reference("reg.example/team/app:1")
         ("::ffff:0.0.0.0", "unspecified"),
         ("224.0.0.1", "multicast"),
         ("ff02::1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("fd00:ec2::254", "metadata service"),
+        ("fd00:ec2::254%1", "metadata service"),
+        ("64:ff9b::6464:64c8", "metadata service"),
+        ("100.100.100.200", "metadata service"),
+        ("168.63.129.16", "metadata service"),
         ("reg.example", "not an address"),
         ("", "not an address"),
     ],
@@ -47,7 +53,7 @@ def test_what_means_this_machine_or_link_is_refused(address: str, kind: str):
     assert why.startswith(kind)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "8.8.8.8", "2606:4700::1"])
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "fec0::1", "8.8.8.8", "2606:4700::1"])
 def test_other_addresses_are_not_refused_private_ones_neither(address: str):
     assert AddressPolicy().refusal(address) is None
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from webhook.admission.review import Reviewer, Surroundings
@@ -154,7 +154,9 @@ class Generations:
         return _Registries(RegistryImages(options, self._around.hooks, before.registries.images.legacy), own)
 
     def _options(self, settings: Settings, own: tuple[Lender, ...]) -> RegistryOptions:
-        return self._around.surrounded(registry_options(settings, own))
+        options = self._around.surrounded(registry_options(settings, own))
+        itself = tuple(("", port) for port in (settings.server.port, settings.server.metrics_port) if port)
+        return replace(options, reserved=(*options.reserved, *itself))
 
     def _generation(self, settings: Settings, registries: _Registries) -> _Generation:
         around = self._around

@@ -13,6 +13,24 @@ Network = IPv4Network | IPv6Network
 
 # RFC 1122 3.2.1.3: "this host on this network". Linux takes 0.0.0.0 for itself.
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
+# RFC 919 section 7: all hosts of this link.
+_BROADCAST = IPv4Address("255.255.255.255")
+# Metadata services, which hand out a machine's credentials, where clouds have put them at addresses that are none of
+# this link by their form: Amazon EC2's over IPv6 and that of EKS Pod Identity, Google's over IPv6, Alibaba's, Azure's
+# wire server, the former one of Oracle's. No registry can be there.
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+        ),
+    )
+)
 # RFC 4291 2.5.5.1 (IPv4-compatible, deprecated), RFC 6052 2.1 and RFC 8215 (NAT64): the IPv4 address comes last.
 _LAST_32_BITS = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 # RFC 5214 6.1 (ISATAP): the interface identifier is 0000:5efe or 0200:5efe, and then the IPv4 address.
@@ -36,8 +54,9 @@ def embedded(address: Address) -> Iterator[IPv4Address]:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """`allowed` may be connected to although they are loopback, link-local, unspecified or multicast; `denied` may not
-    be connected to although they are none of these. An address in both is denied."""
+    """`allowed` may be connected to although they are loopback, link-local, unspecified, multicast, broadcast or a
+    metadata service's; `denied` may not be connected to although they are none of these. An address in both is denied.
+    """
 
     allowed: tuple[Network, ...] = ()
     denied: tuple[Network, ...] = ()
@@ -81,7 +100,9 @@ def _kind(address: Address) -> str | None:
         return "unspecified"
     if address.is_multicast:
         return "multicast"
-    return None
+    if address == _BROADCAST:
+        return "broadcast"
+    return "metadata service" if _bare(address) in _METADATA else None
 
 
 def public(address: Address) -> bool:
@@ -98,5 +119,10 @@ def is_public(text: str) -> bool:
 
 
 def _within(address: Address, networks: tuple[Network, ...]) -> bool:
-    bare = IPv6Address(int(address)) if isinstance(address, IPv6Address) else address  # without a scope: fe80::1%eth0
+    bare = _bare(address)
     return any(bare in network for network in networks)
+
+
+def _bare(address: Address) -> Address:
+    """An address without its scope: fe80::1 of fe80::1%eth0."""
+    return IPv6Address(int(address)) if isinstance(address, IPv6Address) else address

@@ -100,7 +100,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         if self._reserved is not None:
             for address in addresses:
                 if await self._reserved.has_address(address, port):
-                    refusals[address] = "the API server"
+                    refusals[address] = "reserved"
         for address, why in refusals.items():
             if why is not None:
                 _log.info("address refused: host=%s address=%s: %s", host, address, why)

@@ -24,7 +24,8 @@ class RegistryOptions:
     credentials. request_timeout: for one request with its redirects, and as long for its turn. own: podgate's own
     credentials, source by source, tried in this order after a pod's pull secrets. lend_lists: whether
     a list that was read for one object counts as known for another (known_lists). proxies: those of the environment.
-    reserved: hosts with ports that are never asked, whatever is allowed: the API server.
+    reserved: hosts with ports that are never asked, whatever is allowed: the API server. An empty host
+    stands for every address of this machine: ports where this process listens.
     """
 
     hosts_dir: Path | None = None

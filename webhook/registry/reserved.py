@@ -1,10 +1,11 @@
-"""Servers that are no registries, whatever a pod says: the cluster's API server.
+"""Servers that are no registries, whatever a pod says: the cluster's API server, and podgate itself.
 
-From inside a cluster it is a private address like any other, and whoever may create pods could have it asked.
+From inside a cluster they are private addresses like any other, and whoever may create pods could have them asked.
 """
 
 import asyncio
 import re
+import socket
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
@@ -15,14 +16,15 @@ _FRESH_SECONDS: Final = 60.0
 _IN_CLUSTER = re.compile(r"kubernetes(\.default(\.svc(\..*)?)?)?\.?", re.IGNORECASE)
 
 Server = tuple[str, int]
-"""A host, as a name or an address without brackets, and a port."""
+"""A host, as a name or an address without brackets, and a port. Empty host: every address of this machine."""
 
 
 class Reserved:
     """Hosts and ports that are not connected to. For one event loop."""
 
     def __init__(self, servers: tuple[Server, ...], resolver: Resolver) -> None:
-        self._servers = servers
+        self._servers = tuple(server for server in servers if server[0])
+        self._own_ports = frozenset(port for host, port in servers if not host)
         self._resolver = resolver
         self._known: dict[Server, tuple[frozenset[str], float]] = {}
 
@@ -34,6 +36,8 @@ class Reserved:
 
     async def has_address(self, address: str, port: int) -> bool:
         """Whether an address, as a resolver gives it, is one of theirs. Asks for what a name means now and then."""
+        if port in self._own_ports and _is_here(address):
+            return True
         found = [await self._addresses(server) for server in self._servers if server[1] == port]
         return any(_plain(address) in each for each in found)
 
@@ -49,6 +53,17 @@ class Reserved:
             pass  # what it meant before still counts; TimeoutError is an OSError
         self._known[server] = (addresses, now + _FRESH_SECONDS)
         return addresses
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is this machine's own: only such a one can be bound to. Nothing is sent for it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _plain(text: str) -> str:

@@ -57,6 +57,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         A server may close an idle connection at the moment at which it is used again: that says nothing about the
         server, so a request that got no answer on an old connection is sent once more, as Go does it.
         """
+        if request.url.port == 0:  # httpcore would take it for none, and ask the scheme's own
+            raise httpcore.ConnectError("there is no such port")
         connection = _Connection()
         try:
             answer = await self._pool.handle_async_request(self._as_httpcore(request, connection))
