@@ -20,6 +20,9 @@ from webhook.registry.addresses import AddressPolicy, is_public
 ANYWHERE: Final = AddressPolicy(allowed=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
 """For the connection to the proxy itself."""
 
+_METADATA: Final = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
+"""Names of metadata services: where a proxy resolves them, the address that they mean is not seen."""
+
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -69,6 +72,8 @@ def refusal_of_name(policy: AddressPolicy, host: str, *, public_only: bool) -> s
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 6.3: loopback, whoever resolves it
         return policy.refusal("127.0.0.1", public_only=public_only)
+    if name in _METADATA:
+        return policy.refusal("169.254.169.254", public_only=public_only)
     literal = _literal(name)
     return None if literal is None else policy.refusal(literal, public_only=public_only)
 
