@@ -33,6 +33,8 @@ FOREIGN: tuple[type[Exception], ...] = (*_TIMEOUTS, *_PROTOCOL, *_NETWORK, *_ADD
 
 # A name server's word that there is no such name: asking it again at once gives the same.
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+# A connection that ends within TLS says nothing about certificates: a balancer with nobody behind it closes them so.
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # What OpenSSL says of an answer that is no TLS: its version decides which.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
@@ -57,7 +59,7 @@ def translate(error: Exception, url: str) -> RegistryError:
     if isinstance(error, _ADDRESS):
         return RegistryError("malformed", f"not an address that can be asked ({name})", exchange)
     of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    if of_tls is not None:
+    if of_tls is not None and not isinstance(of_tls, _BROKEN_OFF):
         words = getattr(of_tls, "verify_message", "") or getattr(of_tls, "reason", None) or type(of_tls).__name__
         return RegistryError("tls", f"TLS: {words}", exchange)
     if isinstance(error, _PROTOCOL):

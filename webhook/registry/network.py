@@ -14,6 +14,7 @@ import httpcore
 
 from webhook.core.errors import RegistryError
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.interim import Interim
 from webhook.registry.names import Resolver
 from webhook.registry.reserved import Reserved
 from webhook.registry.tunnel import bare
@@ -112,15 +113,20 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection that is closed where its TLS handshake is given up: httpcore leaves it open when cancelled."""
+    """A connection that is closed where its TLS handshake is given up: httpcore leaves it open when cancelled. What it
+    reads has few answers before the answer."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._interim = Interim()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- httpcore's
-        return await self._stream.read(max_bytes, timeout)
+        data = await self._stream.read(max_bytes, timeout)
+        self._interim.received(data)
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- httpcore's
+        self._interim.sent()
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
