@@ -9,7 +9,7 @@ from typing import Final
 from webhook.core.candidates import Admission, demanded_platforms
 from webhook.core.grouping import NodeGroup, NodeIndex
 from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms, with_build
-from webhook.core.nodepools import nodes_to_come
+from webhook.core.nodepools import NodePool, nodes_to_come
 from webhook.core.platform import parse_platform
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
@@ -29,6 +29,12 @@ class Landing:
         self._declared = declared_nodes(settings.declared)
         self._snapshot = _NEVER_SEEN
         self._index = NodeIndex(self._declared, settings.transient_taints)
+
+    @property
+    def landscape(self) -> tuple[Sequence[Node], Sequence[NodePool]]:
+        """All that candidates are looked for among, apart from settings: nodes (the same object as long as nothing has
+        changed) and NodePools."""
+        return self._cluster.nodes(), self._pools()
 
     def candidates(self, constraints: PodConstraints, *, daemon_set: bool) -> tuple[NodeGroup, ...]:
         """The nodes that pods with these constraints may land on, in groups, or what stands in where there are none.
@@ -52,8 +58,10 @@ class Landing:
 
     def _to_come(self, constraints: PodConstraints, admission: Admission, start: int) -> tuple[NodeGroup, ...]:
         """The nodes that NodePools may give."""
-        pools = self._cluster.node_pools() if self._settings.node_pools else ()
-        return _apart(tuple(nodes_to_come(pools, constraints, admission)), start)
+        return _apart(tuple(nodes_to_come(self._pools(), constraints, admission)), start)
+
+    def _pools(self) -> Sequence[NodePool]:
+        return self._cluster.node_pools() if self._settings.node_pools else ()
 
 
 def _apart(nodes: Sequence[Node], start: int = 0) -> tuple[NodeGroup, ...]:

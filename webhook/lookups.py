@@ -1,27 +1,17 @@
-"""The images of one object, looked up: references in, findings and outcomes out.
-
-Faults of registries and unreadable pull secrets become outcomes here, for service.py, and nowhere else: the image is
-`uncertain` with the fault's code, never a verdict.
-"""
+"""The images of one object, looked up side by side until the deadline; each document is asked for once."""
 
 import asyncio
-import fnmatch
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from webhook.core.decision import ImageFinding
-from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
-from webhook.core.lookup import Answer, Finding, Lists, Walk, Want, WantLists, examine_on
-from webhook.core.manifest import Document, Kind
-from webhook.core.outcome import Outcome, fails, runs, uncertain
-from webhook.core.platform import Platform, format_platform
-from webhook.core.reference import Reference, complete_short_name, is_short_name, parse_image
-from webhook.core.runtime import Runtime
-from webhook.core.wording import INTERNAL, error_text
-from webhook.core.workload import ContainerImage
+from webhook.at_hand import Known, Memory, walk_of
+from webhook.core.errors import MalformedDocument, RegistryError
+from webhook.core.lookup import Answer, Lists, Walk, Want
+from webhook.core.manifest import Document
+from webhook.core.reference import Reference
+from webhook.looked import Looked, Shape
 from webhook.ports import Access, Image, Images, NoSpans, Spans
 
 logger = logging.getLogger("podgate.lookups")
@@ -34,172 +24,6 @@ Ask = Callable[..., Coroutine[Any, Any, T]]
 """A question to a registry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What an outcome depends on of a node: nodes of one shape are asked about once."""
-
-    platform: Platform
-    runtime: Runtime
-    emulates: tuple[Platform, ...] = ()
-
-
-@dataclass(slots=True)
-class Looked:
-    """One image: what was found, and its outcome for each shape; `otherwise` where a shape has none of its own.
-
-    `reference` is what a registry has to be asked about, None where all is known without. `on_crio` is the image that
-    the name stands for on CRI-O nodes, None where it is the same one, or there are no others.
-    """
-
-    finding: ImageFinding
-    otherwise: Outcome
-    reference: Reference | None = None
-    outcomes: dict[Shape, Outcome] = field(default_factory=dict)
-    on_crio: "Looked | None" = None
-
-    def on(self, shape: Shape) -> Outcome:
-        """The outcome on nodes of a shape."""
-        if self.on_crio is not None and _is_crio(shape):
-            return self.on_crio.on(shape)
-        return self.outcomes.get(shape, self.otherwise)
-
-    def asked_for(self, shapes: Sequence[Shape]) -> list[tuple["Looked", Reference, list[Shape]]]:
-        """What registries have to be asked about: a reference, and the shapes of nodes that it counts for."""
-        open_ones = [shape for shape in shapes if shape not in self.outcomes]
-        parts = [(self, [shape for shape in open_ones if self.on_crio is None or not _is_crio(shape)])]
-        if self.on_crio is not None:
-            parts.append((self.on_crio, [shape for shape in open_ones if _is_crio(shape)]))
-        return [(part, part.reference, its) for part, its in parts if part.reference and its]
-
-    def conclude(self) -> None:
-        """Makes one finding of two: what only one of two images offers is not said of both."""
-        other = self.on_crio.finding if self.on_crio is not None else None
-        if other is None:
-            return
-        same = self.finding.resolved.partition("@")[2] == other.resolved.partition("@")[2]
-        platforms = self.finding.platforms if same else ()
-        stale = self.finding.stale or other.stale
-        self.finding = replace(self.finding, platforms=platforms, stale=stale, error=self.finding.error or other.error)
-
-    def describe(self, image: Image) -> None:
-        """Takes over what the root is. Raises MalformedDocument where it is nothing."""
-        kind: Kind = "unknown"
-        try:
-            kind = image.root.kind
-        finally:  # the digest is known even of what is nothing
-            resolved = f"{image.reference.name}@{image.root.digest}"
-            shown = kind if kind == "index" or kind == "manifest" else "unknown"  # noqa: PLR1714  # mypy narrows by this
-            self.finding = replace(self.finding, resolved=resolved, stale=image.stale, kind=shown)
-        if kind == "schema1":
-            self.fail("unsupported")
-
-    def offers(self, platforms: Sequence[Platform]) -> None:
-        """Takes over the platforms that the image declares."""
-        texts = tuple(map(format_platform, platforms))
-        if texts != self.finding.platforms:
-            self.finding = replace(self.finding, platforms=texts)
-
-    def fail(self, code: ErrorCode, text: str = "", missing_right: str = "") -> None:
-        """Takes over what kept the image from being known; `text` says it where the code's own words do not, and
-        `missing_right` is what podgate lacks, if that is why."""
-        self.finding = replace(self.finding, error=(code, text or error_text(code)), missing_right=missing_right)
-
-    async def known(self, work: Awaitable[T]) -> T | None:
-        """The result of some work on the image; None where a fault kept it, which becomes the image's error."""
-        try:
-            return await work
-        except RegistryError as error:
-            logger.info("image %s: %s", self.finding.image, error, extra=_exchange(error))
-            self.fail(error.code)
-        except BadCredentials as error:
-            self.fail("bad-credentials", error_text("bad-credentials", str(error)))
-        except MalformedDocument as error:
-            logger.info("image %s: %s", self.finding.image, error, extra={"code": "malformed"})
-            self.fail("malformed")
-        except TimeoutError:
-            self.fail("timeout")
-        except Exception:  # a bug of podgate's must not take along what is known of the other images
-            logger.exception("image %s: the look-up failed", self.finding.image)
-            self.fail("unavailable", INTERNAL)
-        return None
-
-
-def first_look(
-    image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None = None
-) -> Looked:
-    """What is known of an image before any registry is asked. `short_names`: the registry that an unqualified name
-    belongs to on CRI-O nodes, None where that is not known."""
-    looked = Looked(ImageFinding(image.container, image.image, role=image.role), uncertain("image-unresolved"))
-    try:
-        reference = parse_image(image.image)
-    except InvalidReference as error:
-        looked.fail("invalid-reference", error_text("invalid-reference", error.problem))
-        looked.otherwise = fails("invalid-reference")
-        return looked
-    if matches_any(reference.name, exempt):
-        looked.otherwise = runs("exempt")
-        return looked
-    if image.never_pulled:
-        looked.otherwise = uncertain("not-pulled")
-        return looked
-    looked.reference = reference
-    if is_short_name(image.image):
-        _look_at_crio(looked, reference, shapes, exempt, short_names)
-    return looked
-
-
-def _look_at_crio(
-    looked: Looked, reference: Reference, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None
-) -> None:
-    """What an unqualified name is on CRI-O nodes, which look it up in a configuration that the API does not show."""
-    short = [shape for shape in shapes if _is_crio(shape)]
-    meant = _completed(looked.finding.image, short_names)
-    if not short or meant == reference:
-        return
-    if meant is None:
-        looked.outcomes = dict.fromkeys(short, uncertain("short-name"))
-        return
-    others = len(short) < len(shapes)
-    looked.finding = replace(looked.finding, on_crio=meant.canonical)
-    there = Looked(looked.finding, looked.otherwise, meant) if others else looked
-    there.reference = meant
-    if matches_any(meant.name, exempt):
-        there.reference, there.otherwise = None, runs("exempt")
-    looked.on_crio = there if others else None
-
-
-def _completed(text: str, short_names: str | None) -> Reference | None:
-    """What a short name stands for; None where that is not known, or no name at all (`MyReg/app`: a kubelet takes it,
-    and what becomes of it on the node is not podgate's to guess)."""
-    if short_names is None:
-        return None
-    try:
-        return complete_short_name(text, short_names)
-    except InvalidReference:
-        return None
-
-
-class _NotAtHand(Exception):
-    """A document that a walk wants would have to be asked for."""
-
-
-def _walk(looked: Looked, image: Image, shape: Shape) -> Walk[Finding]:
-    """The question what becomes of an image on nodes of a shape."""
-    volume = looked.finding.role == "volume"
-    return examine_on(image.root, (shape.platform, *shape.emulates), shape.runtime, volume=volume)
-
-
-def _driven(walk: Walk[Answer], document: Callable[[Want | WantLists], Document]) -> Answer:
-    """The answer of a walk, with documents that are there at once."""
-    try:
-        want = next(walk)
-        while True:
-            want = walk.send(document(want))
-    except StopIteration as stop:
-        answer: Answer = stop.value
-        return answer
-
-
 class Lookups:
     """Looks the images of one object up side by side; each document is asked for at most once."""
 
@@ -209,14 +33,18 @@ class Lookups:
         self._spans = spans or NoSpans()
         self._tasks: dict[object, asyncio.Task[Any]] = {}
         self._wanted: Sequence[Reference] = ()
+        self.rests_on: tuple[Known, ...] | None = ()
+        """The documents that all outcomes rest on; None where anything had to be asked for."""
 
     async def complete(self, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
         """Fills in the outcomes of all that have a reference; what is not known by the deadline stays uncertain."""
         asked = [part for one in looked for part in one.asked_for(shapes)]
+        memory = Memory(self._images, self._access)
         self._wanted = tuple(dict.fromkeys(reference for _, reference, _ in asked))
         try:
-            unknown = [part for part in asked if not self._from_memory(*part)]
+            unknown = [part for part in asked if not self._remembered(memory, *part)]
             if unknown:
+                self.rests_on = None
                 await asyncio.gather(*(self._ask(*part) for part in unknown))
         finally:
             for one in looked:
@@ -226,32 +54,15 @@ class Lookups:
             if self._tasks:
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _from_memory(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> bool:
-        """Whether all about an image is at hand, and filled in. So it is with nearly every review, and tasks, timers
-        and turns of the event loop would take several times as long as the answer. Where anything is missing, or odd,
-        nothing has been done, and the image is asked about in the long way."""
-        image = self._images.at_hand(reference, self._access)
-        if image is None:
+    def _remembered(self, memory: Memory, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> bool:
+        """Whether an image is known, and now filled in."""
+        known = memory.complete(looked, reference, shapes)
+        if known is None:
             return False
-        try:
-            walks = [_walk(looked, image, shape) for shape in shapes]
-            found = [_driven(walk, partial(self._at_hand, image.reference)) for walk in walks]
-            looked.describe(image)
-        except (_NotAtHand, MalformedDocument, RegistryError):
-            return False
-        looked.outcomes.update(zip(shapes, (finding.outcome for finding in found), strict=True))
-        looked.offers(found[-1].platforms)
+        if self.rests_on is not None:
+            self.rests_on += known
         with self._spans.image(reference.canonical):
             return True
-
-    def _at_hand(self, reference: Reference, want: Want | WantLists) -> Document:
-        """A document that a walk wants. Raises _NotAtHand."""
-        document = None
-        if isinstance(want, Want):
-            document = self._images.document_at_hand(reference, want.digest, want.role, self._access)
-        if document is None:
-            raise _NotAtHand
-        return document
 
     async def _ask(self, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> None:
         """Asks a registry about an image. A fault on the way to one shape's outcome leaves the other shapes theirs."""
@@ -272,7 +83,7 @@ class Lookups:
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
         if self._overrun():
             raise TimeoutError
-        examined = await self._drive(_walk(looked, image, shape), image.reference, image.root.digest)
+        examined = await self._drive(walk_of(looked, image, shape), image.reference, image.root.digest)
         looked.outcomes[shape] = examined.outcome
         looked.offers(examined.platforms)
 
@@ -375,22 +186,8 @@ def _look_at(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _is_crio(shape: Shape) -> bool:
-    return shape.runtime.selection == "crio"
-
-
 def _is_index(document: Document) -> bool:
     try:
         return document.kind == "index" and bool(document.index.entries)
     except MalformedDocument:
         return False
-
-
-def _exchange(error: RegistryError) -> dict[str, object]:
-    """What a log keeps of a fault."""
-    return {"code": error.code, "url": error.exchange.url, "status": error.exchange.status}
-
-
-def matches_any(text: str, globs: Iterable[str]) -> bool:
-    """Whether a text matches one of the settings' globs (`*` stands for anything, a slash too)."""
-    return any(fnmatch.fnmatchcase(text, glob) for glob in globs)

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from webhook.at_hand import Known, Memory
 from webhook.core import message
 from webhook.core.binding import as_chosen, decide_binding
 from webhook.core.candidates import merge_runtime_class, refused_by_kubelet
 from webhook.core.decision import (
     Decision,
-    ImageFinding,
     Judgement,
     NodeFinding,
     Policy,
@@ -26,6 +26,7 @@ from webhook.core.decision import (
 )
 from webhook.core.errors import BadCredentials, ClusterUnavailable, ErrorCode, MissingPermission
 from webhook.core.grouping import NodeGroup
+from webhook.core.keyring import PullSecret
 from webhook.core.narrowing import narrow
 from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.notice import event_text
@@ -33,15 +34,20 @@ from webhook.core.outcome import Outcome, fails, uncertain
 from webhook.core.runtime import Isolation, isolation_of
 from webhook.core.scheduling import Node, RuntimeClass, Toleration
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
-from webhook.core.workload import PodConstraints, Workload, what_matters
+from webhook.core.workload import PodConstraints, Workload, length_of_what_matters, what_matters
+from webhook.examined import LONGEST, Earlier, Examined
 from webhook.landing import Landing
-from webhook.lookups import Looked, Lookups, Shape, first_look, matches_any
+from webhook.looked import Looked, Shape, first_look, matches_any
+from webhook.lookups import Lookups
 from webhook.modes import Modes, NamespaceMode
 from webhook.ports import Access, Cluster, Images, Spans
 from webhook.settings import Settings, judged_kinds
 
 _EVERY_TAINT: Final = (Toleration(operator="Exists"),)
 """What a RuntimeClass that is not known may add to a pod at most."""
+
+_MOST_TERMS: Final = 16
+"""Terms of an affinity up to which it is compared with those of other objects."""
 
 logger = logging.getLogger("podgate.service")
 
@@ -83,20 +89,22 @@ class _Demands:
 
 
 @dataclass(frozen=True, slots=True)
-class _Examined:
-    """The images of an object on its candidate nodes, which come in groups."""
+class _Refusal:
+    """Why the pull secrets of an object are not known: what becomes the error of each image that they are for.
 
-    images: tuple[ImageFinding, ...] = ()
-    nodes: tuple[NodeFinding, ...] = ()
+    `missing_right`: what podgate lacks, if that is why."""
 
-    @property
-    def runs_nowhere(self) -> bool:
-        """Whether the object is known to fail on every candidate, or has none."""
-        return all(node.verdict == "fails" for node in self.nodes)
+    code: ErrorCode
+    text: str
+    missing_right: str = ""
+
+
+_Secrets = tuple[PullSecret, ...] | _Refusal
 
 
 class Judge:
-    """Judges objects. One for the whole process; all that it keeps is the index of the nodes."""
+    """Judges objects. One for all reviews under the same settings; it keeps the index of the nodes, and what it found
+    out about objects that are like others."""
 
     def __init__(self, settings: Settings, images: Images, cluster: Cluster, spans: Spans | None = None) -> None:
         """`spans`: where look-ups of images are traced, None: nowhere."""
@@ -108,6 +116,7 @@ class Judge:
         self._landing = Landing(settings.nodes, cluster)
         self._kinds = judged_kinds(settings)
         self._modes = Modes(settings, cluster)
+        self._earlier = Earlier()
 
     async def judge(self, request: Request) -> Judgement:
         """The decision for one object. Raises nothing that a registry, a secret or the object's author can cause."""
@@ -118,12 +127,42 @@ class Judge:
         if mode.mode == "off":
             return Judgement(workload, "allow", "skipped", "off")
         demands = await self._demands(request)
-        examined = await self._examine(request, self._candidates(workload, demands.constraints), demands.isolation)
+        examined = await self._examined(request, demands)
         if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
             # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
             tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
             examined = await self._examine(request, self._candidates(workload, tolerating), demands.isolation)
         return self._judgement(request, mode, demands, examined)
+
+    async def _examined(self, request: Request, demands: _Demands) -> Examined:
+        """What becomes of the images on the candidates: what it was for an object just like this one, if nothing that
+        it hangs on has changed, else looked up."""
+        workload = request.workload
+        question = _question(request)
+        earlier = self._earlier.find(self._landing.landscape, question) if question else None
+        secrets: _Secrets | None = None
+        if earlier is not None and earlier.rests_on is not None:
+            secrets = await self._secrets(request) if earlier.rests_on else ()
+            if not isinstance(secrets, _Refusal) and self._still(request, secrets, earlier.rests_on):
+                return earlier
+        landscape = self._landing.landscape  # once more: it may have changed meanwhile
+        groups = self._candidates(workload, demands.constraints)
+        examined = await self._examine(request, groups, demands.isolation, secrets)
+        if question and length_of_what_matters(workload) <= LONGEST:
+            self._earlier.keep(landscape, question, examined)
+        return examined
+
+    def _still(self, request: Request, secrets: tuple[PullSecret, ...], rests_on: Sequence[Known]) -> bool:
+        """Whether documents are what registries would show for this object now, without any being asked."""
+        access = Access(request.workload.namespace, secrets, request.deadline)
+        if not Memory(self._images, access).still(rests_on):
+            return False
+        if self._spans is not None:
+            for known in rests_on:
+                if known.role == "root":
+                    with self._spans.image(known.reference.canonical):
+                        pass  # it took no time
+        return True
 
     async def _demands(self, request: Request) -> _Demands:
         """What the pods of an object demand: for a template, with what its RuntimeClass will add to them."""
@@ -159,11 +198,18 @@ class Judge:
             constraints = replace(constraints, tolerations=workload.constraints.tolerations)
         return self._landing.candidates(constraints, daemon_set=daemon_set)
 
-    async def _examine(self, request: Request, groups: Sequence[NodeGroup], isolation: Isolation | None) -> _Examined:
-        """Looks the images up for the shapes of nodes; without any node nothing is asked."""
+    async def _examine(
+        self,
+        request: Request,
+        groups: Sequence[NodeGroup],
+        isolation: Isolation | None,
+        secrets: _Secrets | None = None,
+    ) -> Examined:
+        """Looks the images up for the shapes of nodes; without any node nothing is asked. `secrets` None: they have not
+        been read yet."""
         workload = request.workload
         if not groups:
-            return _Examined()
+            return Examined(rests_on=())
         if isolation is None and any(_on_windows(group.first) for group in groups):
             known = await self._runtime_class(request)
             isolation = isolation_of(known.handler if known else None)
@@ -174,39 +220,48 @@ class Judge:
             first_look(image, shapes, settings.exempt.images, settings.registries.short_names)
             for image in workload.images
         ]
+        rests_on: tuple[Known, ...] | None = ()
         if any(image.asked_for(shapes) for image in looked):
-            await self._ask(request, looked, shapes)
+            found = await self._secrets(request) if secrets is None else secrets
+            rests_on = await self._ask(request, found, looked, shapes)
         findings = _node_findings(shapes_of, workload, looked)
-        return _Examined(tuple(image.finding for image in looked), findings)
+        return Examined(tuple(image.finding for image in looked), findings, rests_on)
 
-    async def _ask(self, request: Request, looked: Sequence[Looked], shapes: Sequence[Shape]) -> None:
-        """Asks the registries, with the pull secrets that count. Where those cannot be read, nobody is asked: a kubelet
-        would not begin to pull, either, or with credentials that are not known."""
+    async def _ask(
+        self, request: Request, secrets: _Secrets, looked: Sequence[Looked], shapes: Sequence[Shape]
+    ) -> tuple[Known, ...] | None:
+        """Asks the registries, with the pull secrets that count; what the outcomes rest on (see Examined). Where the
+        secrets could not be read, nobody is asked: a kubelet would not begin to pull, either, or with credentials that
+        are not known."""
+        if isinstance(secrets, _Refusal):
+            for image in looked:
+                if image.asked_for(shapes):
+                    image.fail(secrets.code, secrets.text, secrets.missing_right)
+            return None
+        access = Access(request.workload.namespace, secrets, request.deadline)
+        lookups = Lookups(self._images, access, self._spans)
+        await lookups.complete(looked, shapes)
+        return lookups.rests_on
+
+    async def _secrets(self, request: Request) -> _Secrets:
+        """The pull secrets that count for an object, or why they are not known."""
         workload = request.workload
-        refusal: tuple[ErrorCode, str, str]
         try:
             async with asyncio.timeout_at(request.deadline):
-                secrets = await self._cluster.pull_secrets(
+                return await self._cluster.pull_secrets(
                     workload.namespace, workload.constraints, template=workload.template
                 )
         except BadCredentials as error:
             missing_right = error.right if isinstance(error, MissingPermission) else ""
-            refusal = "bad-credentials", error_text("bad-credentials", str(error)), missing_right
+            return _Refusal("bad-credentials", error_text("bad-credentials", str(error)), missing_right)
         except (ClusterUnavailable, TimeoutError) as error:
             logger.warning("the pull secrets of namespace %s could not be read: %s", workload.namespace, error)
-            refusal = "unavailable", SECRETS_UNREADABLE, ""
+            return _Refusal("unavailable", SECRETS_UNREADABLE)
         except Exception:  # a bug of podgate's is no reason to decide nothing: it is uncertain
             logger.exception("the pull secrets of namespace %s could not be read", workload.namespace)
-            refusal = "unavailable", INTERNAL, ""
-        else:
-            access = Access(workload.namespace, secrets, request.deadline)
-            await Lookups(self._images, access, self._spans).complete(looked, shapes)
-            return
-        for image in looked:
-            if image.asked_for(shapes):
-                image.fail(*refusal)
+            return _Refusal("unavailable", INTERNAL)
 
-    def _judgement(self, request: Request, mode: NamespaceMode, demands: _Demands, examined: _Examined) -> Judgement:
+    def _judgement(self, request: Request, mode: NamespaceMode, demands: _Demands, examined: Examined) -> Judgement:
         workload = request.workload
         # What a RuntimeClass that is not known adds may well keep a DaemonSet off the nodes on which it fails.
         everywhere = workload.template and workload.every_node and demands.runtime_class != "unknown"
@@ -254,6 +309,16 @@ class Judge:
         if workload.template and self._kinds.owner(workload.owner) is not None:
             return True
         return request.old is not None and what_matters(request.old) == what_matters(workload)
+
+
+def _question(request: Request) -> tuple[object, ...] | None:
+    """What tells an object from others as far as its images on the candidates go; None where more does, or it is too
+    much: what a RuntimeClass adds, that a pod has its node already, thousands of terms."""
+    workload = request.workload
+    needs = workload.constraints
+    if needs.runtime_class or request.on_its_node or (needs.affinity and len(needs.affinity.terms) > _MOST_TERMS):
+        return None
+    return what_matters(workload), workload.template and workload.every_node
 
 
 def _doubts(mode: NamespaceMode, nodes: Sequence[NodeFinding]) -> Iterator[message.Doubt]:

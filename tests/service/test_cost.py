@@ -11,7 +11,7 @@ from webhook.core.candidates import Admission
 from webhook.core.grouping import NodeIndex
 from webhook.core.narrowing import Narrowing
 from webhook.core.workload import parse_workload
-from webhook.lookups import Looked
+from webhook.looked import Looked
 from webhook.service import Request
 
 SHAPES = [
@@ -61,11 +61,14 @@ async def test_ten_thousand_nodes_of_fifty_shapes_are_judged_as_fifty(world: Wor
     for count in (50, 10_000):
         world.objects = [shaped(number) for number in range(count)]
         judge = world.build()
-        workload = parse_workload(pod("reg.example/index:1", tolerations=[{"operator": "Exists"}]))
+        obj = pod("reg.example/index:1", tolerations=[{"operator": "Exists"}])
+        workload = parse_workload(obj)
+        another = parse_workload({**obj, "spec": {**obj["spec"], "serviceAccountName": "another"}})
         assert workload is not None
+        assert another is not None
         await judge.judge(Request(workload))  # groups the nodes
         with counted(Admission, "admits") as admits, counted(Narrowing, "holds") as holds, counted(Looked, "on") as on:
-            judgement = await judge.judge(Request(workload))
+            judgement = await judge.judge(Request(another))
         assert judgement.reason == "partial"
         assert len(judgement.nodes) == count
         asked.append([admits[0], holds[0], on[0]])

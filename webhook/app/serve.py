@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,12 @@ if TYPE_CHECKING:  # at run time only where there is a cluster: see _cluster
     from webhook.cluster.connection import Connection
     from webhook.cluster.events import EventWriter
 
+COLLECTED_AT: Final = (20_000, 20, 20)
+"""Objects made and not yet freed after which Python looks for cycles among them, and how many such looks go by before
+it looks among older ones. A review leaves no cycles, and by default its objects alone would start a look every few
+reviews; a tenth of a review's time went into that."""
+SETTLED_CHECK: Final = 0.1
+"""Seconds between two looks whether the cluster is known, after which the memory is put in order."""
 NODES_SHOWN_EVERY: Final = 5.0
 """Seconds between two looks at the nodes for the metric."""
 
@@ -41,6 +48,7 @@ def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, s
     file = SettingsFile(config, environment)
     settings = file.load()
     logs.set_up(settings.log.level, settings.log.format)
+    gc.set_threshold(*COLLECTED_AT)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve_to_the_end(_Start(file, settings, nodes, environment)))
 
@@ -105,7 +113,7 @@ async def _serve(start: _Start) -> None:
         stack.push_async_callback(health.stop)
         logger.info("health and metrics on port %d", port, extra={"port": port})
         keeping = renewal(certificate, settings, source.connection, environment)
-        _in_background(stack, keeping, show_nodes(metrics, source.cluster))
+        _in_background(stack, keeping, show_nodes(metrics, source.cluster), settle(source.listed))
         tell = settings_events(events, environment)
         reload = Reload(generations, server, metrics, source.follow_node_pools, tell)
         _in_background(stack, start.file.watch(reload.apply, reload.refused))
@@ -228,6 +236,15 @@ def hooks(metrics: Metrics) -> Hooks:
         on_program=metrics.provider_ran,
         on_breaker=metrics.breaker_moved,
     )
+
+
+async def settle(listed: Callable[[], bool]) -> None:
+    """Once the cluster is known, takes all that is there out of Python's search for cycles: modules, settings and nodes
+    stay, and to walk them again and again is what makes a review wait now and then."""
+    while not listed():  # noqa: ASYNC110  # it comes about in several places
+        await asyncio.sleep(SETTLED_CHECK)
+    gc.collect()
+    gc.freeze()
 
 
 async def show_nodes(metrics: Metrics, cluster: Cluster) -> None:

@@ -124,6 +124,22 @@ def what_matters(workload: Workload) -> tuple[object, ...]:
     )
 
 
+def length_of_what_matters(workload: Workload) -> int:
+    """Characters of that value: who keeps many of them has to know, since there is no limit to what a pod demands."""
+    needs = workload.constraints
+    terms = needs.affinity.terms if needs.affinity else ()
+    wanted = (one for term in terms for one in (*term.expressions, *term.fields))
+    texts = (
+        *(text for image in workload.images for text in (image.container, image.image)),
+        *(text for pair in needs.node_selector.items() for text in pair),
+        *(text for one in wanted for text in (one.key, one.operator, *one.values)),
+        *(text for one in needs.tolerations for text in (one.key, one.operator, one.value, one.effect)),
+        *(needs.node_name, needs.runtime_class, needs.os_name, needs.os_label or ""),
+        *(needs.service_account, *needs.pull_secrets),
+    )
+    return sum(map(len, texts))
+
+
 def _parse(top: Fields, judged: JudgedKind, kinds: Kinds) -> Workload:
     metadata, api_version, kind = top.inner("metadata"), top.text("apiVersion"), top.text("kind")
     owner, owner_uid = _controller(metadata)
