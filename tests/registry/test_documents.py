@@ -11,7 +11,7 @@ from tests.registry.conftest import Setting, access, reference
 from tests.support import images as build
 from tests.support.images import Content
 from tests.support.registry import Fault, Registry
-from webhook.core.errors import RegistryError
+from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.registry.resolver import RegistryImages
 
 ANYBODY = access()
@@ -112,10 +112,44 @@ async def test_each_status_has_its_code(registry: Registry, images: RegistryImag
     assert (error.code, error.exchange.status) == (code, status)
 
 
-async def test_the_hash_of_the_body_decides_not_the_header(registry: Registry, images: RegistryImages):
+@pytest.mark.parametrize("header", ["sha256:" + "0" * 64, "sha512:" + "0" * 128])
+async def test_a_body_that_its_header_belies_is_no_answer(registry: Registry, images: RegistryImages, header: str):
+    """containerd asks for the digest of the header (core/remotes/docker/resolver.go), CRI-O takes the body: a verdict
+    on either may be wrong for a node."""
+    registry.push("team/app", build.single("linux/amd64"), "1")
+    registry.faults = [Fault(headers=[("Docker-Content-Digest", header)])]
+    assert (await failure(images)).code == "digest-mismatch"
+
+
+@pytest.mark.parametrize("header", ["", "sha256:0", "latest", "md5:" + "0" * 32])
+async def test_a_header_that_is_no_digest_says_nothing(registry: Registry, images: RegistryImages, header: str):
     image = registry.push("team/app", build.single("linux/amd64"), "1")
-    registry.faults = [Fault(headers=[("Docker-Content-Digest", "sha256:" + "0" * 64)])]
+    registry.faults = [Fault(headers=[("Docker-Content-Digest", header)])]
     assert (await images.resolve(TAGGED, ANYBODY)).root.digest == image.digest
+
+
+async def test_a_header_may_be_of_another_algorithm(registry: Registry, images: RegistryImages):
+    image = registry.push("team/app", build.single("linux/amd64"), "1")
+    header = "sha512:" + hashlib.sha512(image.root.body).hexdigest()
+    registry.faults = [Fault(headers=[("Docker-Content-Digest", header)])]
+    assert (await images.resolve(TAGGED, ANYBODY)).root.digest == image.digest
+
+
+async def test_a_wrong_type_does_not_stick_to_a_body(registry: Registry, images: RegistryImages, setting: Setting):
+    """Nodes go by the Content-Type, so it counts; but it is no part of what has the digest."""
+    image = registry.push("team/app", build.multi("linux/amd64"), "1")
+    by_digest = f"reg.example/team/app@{image.digest}"
+    for text in ("reg.example/team/app:1", by_digest):
+        registry.faults = [Fault(headers=[("Content-Type", build.OCI_MANIFEST)])]
+        root = (await images.resolve(reference(text), ANYBODY)).root
+        with pytest.raises(MalformedDocument):
+            _ = root.manifest
+        registry.faults = []
+        setting.clock.now += 61
+        assert (await images.resolve(reference(text), ANYBODY)).root.index.entries
+    before = len(registry.log)
+    assert (await images.resolve(reference(by_digest), ANYBODY)).root.index.entries
+    assert len(registry.log) == before
 
 
 async def test_another_body_than_the_digest_says_is_refused(registry: Registry, images: RegistryImages):

@@ -318,6 +318,33 @@ async def test_a_repository_that_challenged_is_not_asked_in_the_clear_again(priv
     assert [asked.authorization for asked in private.log[before:]] == [basic("ann:wrong-too")]
 
 
+async def test_a_token_server_that_has_moved_is_found_again(private: Registry, images: RegistryImages):
+    """What is known of a challenge must not outlive it."""
+    ann = access("ann:ann-word")
+    await images.resolve(TAGGED, ann)
+    with Registry() as elsewhere:
+        elsewhere.auth, elsewhere.tokens = private.auth, private.tokens
+        assert private.auth is not None
+        private.auth.realm = f"{elsewhere.url}/token"
+        private.tokens.clear()
+        private.faults = [Fault(at="/token", status=404)]
+        private.push("team/app", build.multi("linux/arm64"), "2")
+        assert (await images.resolve(reference("reg.example/team/app:2"), ann)).root.body
+
+
+async def test_a_registry_that_wants_no_login_any_more(private: Registry, images: RegistryImages, setting: Setting):
+    """Its token server is gone, and after the first time nobody is asked in vain."""
+    ann = access("ann:ann-word")
+    await images.resolve(TAGGED, ann)
+    private.auth = None
+    for tag in ("2", "3"):
+        setting.clock.now += 301
+        private.push("team/app", build.multi("linux/arm64", text=tag), tag)
+        private.log.clear()
+        assert (await images.resolve(reference(f"reg.example/team/app:{tag}"), ann)).root.body
+    assert [asked.path for asked in private.log] == ["/v2/team/app/manifests/3"]
+
+
 # challenges and realms
 
 

@@ -2,7 +2,8 @@
 
 The order is containerd's, which pulls on the node: ask without credentials, answer the challenge, ask again. Where the
 registry's challenge is known already it is answered beforehand, which saves a request and must not change the result:
-where that fails for a repository that has never been seen to challenge, the whole way is gone after all.
+where that fails for a repository that has never been seen to challenge, or where no token is to be had any more at the
+place that was known, the whole way is gone after all.
 
 Sources: containerd core/remotes/docker authorizer.go (AddResponses, doBearerAuth); distribution's token specification.
 """
@@ -73,9 +74,9 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
         try:
             early = yield from _answer(known.challenge, login, repository)
         except RegistryError as error:
-            if known.certain or error.code not in REFUSALS:
+            if known.certain and error.exchange.status in (401, 403):  # a token server's word on the login
                 raise
-            refused = error
+            refused = error  # or the token server has moved since
         else:
             if early is not None:
                 refused = Conclusion(early, open=False, challenge=known.challenge)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from webhook.core.errors import MalformedDocument, RegistryError
-from webhook.core.manifest import Document
+from webhook.core.manifest import Document, Kind, kind_of
 from webhook.registry.options import Hooks
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ _LARGEST_READ: Final = 1 << 16
 # Indexes of one repository that are looked through for a manifest, and those found that are handed out, newest first.
 _MOST_LOOKED_THROUGH: Final = 256
 _MOST_LISTS: Final = 16
+# What a document of a kind has in it.
+_MARKS: Final[dict[Kind, bytes]] = {"index": b'"manifests"', "manifest": b'"config"', "schema1": b'"fsLayers"'}
 # An index's place in Shelves, and a shelf of its own. Measured: 330 bytes.
 _SHELF_COST: Final = 400
 
@@ -231,9 +233,9 @@ class Cache:
                 return document if document is not None and len(document.body) <= _LARGEST_READ else None
         return None
 
-    def remember(self, key: Key, document: Document) -> None:
-        """Keeps a document."""
-        self.documents.put(key, replace(document) if len(document.body) > _LARGEST_READ else document)
+    def remember(self, key: Key, document: Document, ttl: float | None = None) -> None:
+        """Keeps a document: for `ttl` seconds, None: for ever."""
+        self.documents.put(key, replace(document) if len(document.body) > _LARGEST_READ else document, ttl)
         small = len(document.body) <= _LARGEST_READ  # lists that people make are; a large one would be read each time
         if small and _is_index(document) and self.documents.peek(key) is not None:
             self.shelves.add(key)
@@ -251,6 +253,16 @@ class Cache:
     def size(self) -> int:
         """Bytes in use."""
         return self.documents.size + self.tags.size + self.failures.size
+
+
+def misannounced(document: Document) -> bool:
+    """Whether a document seems to be of another kind than its Content-Type says.
+
+    The digest is a witness to the body alone. What else the header says is a registry's, or a proxy's, word of today:
+    it counts, since nodes go by it, and must not stick to the body when they have mended it.
+    """
+    mark = _MARKS.get(kind_of(document.media_type))
+    return mark is not None and mark not in document.body
 
 
 def _is_index(document: Document) -> bool:

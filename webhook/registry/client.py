@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
 
 from webhook.core.challenge import Challenge, TokenRequest
-from webhook.core.errors import RegistryError
+from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
 from webhook.registry.auth import REFUSALS, Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
@@ -124,7 +124,10 @@ class RegistryClient:
         viewer = OPEN if conclusion.open else login.viewer
         if earlier is not None and earlier.digest == digest:
             return Sight(earlier, viewer)
-        return Sight(Document(reply.media_type, digest, reply.body), viewer)
+        document = Document(reply.media_type, digest, reply.body)
+        if key.what == "tag" and _belied(reply) and _is_image(document):
+            raise reply.fault("digest-mismatch", f"the body does not have the digest {reply.digest_hint} of its header")
+        return Sight(document, viewer)
 
     async def _head(self, place: Place, key: Key, login: Login) -> Conclusion | None:
         """The answer to a HEAD; None where it led nowhere, as by a redirect that a GET may not have.
@@ -160,7 +163,7 @@ class RegistryClient:
         )
         learnt, certain = self._learnt(place, key.repository)
         flow = converse(login, key.repository, Known(learnt.challenge, certain))
-        public = learnt.public
+        public, tokens_fail = learnt.public, False
         try:
             step = next(flow)
             while True:
@@ -172,11 +175,15 @@ class RegistryClient:
                     else:
                         answer = await self._token(_Realm(place, key.domain, public), step, login)
                 except RegistryError as error:
+                    tokens_fail = isinstance(step, TokenWanted)
                     step = flow.throw(error)
                 else:
                     step = flow.send(answer)
         except StopIteration as stop:
             conclusion: Conclusion = stop.value
+        if tokens_fail and conclusion.open and conclusion.reply.status == 200:  # there is no login here any more
+            for known in (key.repository, ""):
+                self._challenges.pop((place.origin, known), None)
         if conclusion.challenge is not None and _is_short(conclusion.challenge):
             learnt = _Learnt(conclusion.challenge, public)
             everywhere = _Learnt(of_any_repository(conclusion.challenge), public)
@@ -236,14 +243,26 @@ def _refusal(place: Place, reply: Reply) -> RegistryError:
 def _checked(reply: Reply, key: Key) -> str:
     """The digest of the body: the one asked for, which it must have, or for a tag its sha256."""
     if key.what == "tag":
-        digest = f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
-        if reply.digest_hint and reply.digest_hint != digest:
-            _log.debug("Docker-Content-Digest is not the body's sha256: %s", reply.url)
-        return digest
+        return f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
     algorithm, _, wanted = key.name.partition(":")
     if hashlib.new(algorithm, reply.body).hexdigest() != wanted:
         raise reply.fault("digest-mismatch", f"the body does not have the digest {key.name}")
     return key.name
+
+
+def _belied(reply: Reply) -> bool:
+    """Whether Docker-Content-Digest names another document than the body: containerd asks for that one then, and CRI-O
+    takes the body. What a node would pull is not known."""
+    algorithm, _, named = reply.digest_hint.partition(":")
+    return bool(_DIGEST.fullmatch(reply.digest_hint)) and hashlib.new(algorithm, reply.body).hexdigest() != named
+
+
+def _is_image(document: Document) -> bool:
+    """Whether something could be concluded from a document."""
+    try:
+        return document.kind != "unknown" and bool(document.index if document.kind == "index" else document.manifest)
+    except MalformedDocument:
+        return False
 
 
 def _is_short(challenge: Challenge) -> bool:

@@ -22,7 +22,7 @@ from webhook.core.reference import Reference
 from webhook.ports import Access, Image
 from webhook.registry.auth import REFUSALS
 from webhook.registry.breaker import Breakers
-from webhook.registry.cache import Cache, Key
+from webhook.registry.cache import Cache, Key, misannounced
 from webhook.registry.client import RegistryClient
 from webhook.registry.credentials import ANONYMOUS, OPEN, Login, logins
 from webhook.registry.faults import again
@@ -239,6 +239,8 @@ class RegistryImages:
         """Asks the endpoints and remembers the answer, good or bad."""
         try:
             earlier = self._old(key, age=math.inf)  # however old: it is only compared with what a HEAD says
+            if earlier is not None and misannounced(earlier):
+                earlier = None
             sight = await self._rounds.sight(login, key, earlier, partial(self._flights.hold, key))
         except RegistryError as error:
             _report(key, error)
@@ -248,7 +250,7 @@ class RegistryImages:
         if key.what == "tag":
             self._cache.tags.put(seen, document.digest, self._options.tag_ttl)
             seen = _named(seen, document.digest)
-        self._cache.remember(seen, document)
+        self._cache.remember(seen, document, self._options.negative_ttl if misannounced(document) else None)
         return document
 
     def _remember_failure(self, key: Key, error: RegistryError) -> None:
