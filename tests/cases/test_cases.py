@@ -53,7 +53,11 @@ def write(folder: Path, case: Json, world: World) -> list[str | Path]:
     for host in world.registry:
         (hosts / host).mkdir(parents=True)
         (hosts / host / "hosts.toml").write_text(world.hosts_toml(host))
-    settings: Json = {"registries": {"hostsDir": str(hosts), "allowedAddresses": ["127.0.0.0/8"]}}
+    # Each server of a case has an address of loopback for itself, and so none is another's own domain.
+    realms = [{"registry": host, "realm": config["auth"]["realm"]} for host, config in world.config.items()
+              if str(config["auth"].get("realm", "")).startswith("http://127.")]  # fmt: skip
+    registries = {"hostsDir": str(hosts), "allowedAddresses": ["127.0.0.0/8"], "realms": realms}
+    settings: Json = {"registries": registries}
     for key, value in world.fill(case.get("settings", {})).items():
         settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
     secrets = [shorthand.secret(name, value) for name, value in world.fill(case.get("secrets", {})).items()]

@@ -137,7 +137,7 @@ class Wire:
         public = False
         for hop in range(_MOST_REDIRECTS + 1):
             if not (ask.chosen and same_origin(way.url, first)) and not self._options.may_ask(authority(way.url)):
-                raise RegistryError("blocked-host", "allowedHosts leaves it out", Exchange(printable_url(way.url)))
+                raise RegistryError("blocked-host", "allowedHosts leaves it out", Exchange(_shown(ask, way.url)))
             met = await self._hop(ask, way, ends)
             public = met.public if hop == 0 else public
             if isinstance(met, Reply):
@@ -148,7 +148,7 @@ class Wire:
 
     async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
         """One request and its answer, by a time of the loop's clock."""
-        origin, url = f"{way.url.scheme}://{authority(way.url)}", printable_url(way.url)
+        origin, url = f"{way.url.scheme}://{authority(way.url)}", _shown(ask, way.url)
         with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
             async with asyncio.timeout_at(ends):
                 response = await self._send(ask, way)
@@ -158,7 +158,7 @@ class Wire:
                     if response.status_code not in _REDIRECTS or location is None or ask.form:
                         return await self._reply(ask, response, way)
                     await read_words(response)  # so that the connection can be used again
-                    return _Onward(_target(way.url, location), _public(response))
+                    return _Onward(_target(way.url, location, url), _public(response))
                 finally:
                     await response.aclose()
 
@@ -193,7 +193,7 @@ class Wire:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
         content = ask.form or None
         request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
-        _log.debug("%s %s", ask.method, printable_url(way.url))
+        _log.debug("%s %s", ask.method, _shown(ask, way.url))
         configuration = ask.tls if way.home else ask.tls.abroad
         transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
@@ -212,7 +212,7 @@ class Wire:
             media_type=media_type(headers),
             digest_hint=headers.get("Docker-Content-Digest", ""),
             body=body,
-            url=printable_url(way.url),
+            url=_shown(ask, way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
             public=_public(response),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
@@ -246,9 +246,19 @@ def _secrets(ask: Ask) -> list[str]:
     return [ask.authorization.partition(" ")[2], *ask.secrets, *(value for _, value in ask.header)]
 
 
-def _target(url: httpx.URL, location: str) -> httpx.URL:
+def _shown(ask: Ask, url: httpx.URL) -> str:
+    """A URL for a log. Of one that a registry sends us to only where it is, if the registry was shown a secret: it may
+    have put that into it, in whatever coding."""
+    shown = printable_url(url)
+    if not any(_secrets(ask)) or url == httpx.URL(ask.url):
+        return shown
+    return f"{url.scheme}://{authority(url)}/..."
+
+
+def _target(url: httpx.URL, location: str, shown: str) -> httpx.URL:
+    """Where a redirect leads to; `shown` is how `url`, from where it does, stands in a log."""
     target = url.join(location)
-    exchange = Exchange(printable_url(url))
+    exchange = Exchange(shown)
     if target.scheme not in ("http", "https") or not target.host or target.userinfo:
         raise RegistryError("malformed", "a redirect to what is no http or https address", exchange)
     if (url.scheme, target.scheme) == ("https", "http"):
