@@ -58,6 +58,15 @@ def test_tls_is_seen_through_what_lies_around_it():
     assert caught.value.code == "tls"
 
 
+def test_a_reset_in_the_midst_of_a_handshake_is_none_of_tls():
+    """asyncio's TLS carries the word that it has to read on around, and the reset may come upon it."""
+    outer, reset = httpcore.ConnectError(), ConnectionResetError(104, "Connection reset by peer")
+    outer.__cause__, reset.__context__ = reset, ssl.SSLWantReadError()
+    with pytest.raises(RegistryError) as caught, translated(""):
+        raise outer
+    assert (caught.value.code, caught.value.retryable) == ("unavailable", True)
+
+
 def test_what_is_no_fault_of_the_network_is_not_hidden():
     with pytest.raises(KeyError), translated(""):
         raise KeyError

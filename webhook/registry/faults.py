@@ -33,8 +33,15 @@ FOREIGN: tuple[type[Exception], ...] = (*_TIMEOUTS, *_PROTOCOL, *_NETWORK, *_ADD
 
 # A name server's word that there is no such name: asking it again at once gives the same.
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-# A connection that ends within TLS says nothing about certificates: a balancer with nobody behind it closes them so.
-_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+# A connection that ends within TLS says nothing about certificates: a balancer with nobody behind it closes them so. And
+# that TLS has to read on, as asyncio's is told all the time, is no fault at all, though one may come upon it.
+_NOT_OF_TLS = (
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLSyscallError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
 # What OpenSSL says of an answer that is no TLS: its version decides which.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
@@ -58,8 +65,8 @@ def translate(error: Exception, url: str) -> RegistryError:
         return RegistryError("timeout", f"no answer in time ({name})", exchange, retryable=True)
     if isinstance(error, _ADDRESS):
         return RegistryError("malformed", f"not an address that can be asked ({name})", exchange)
-    of_tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    if of_tls is not None and not isinstance(of_tls, _BROKEN_OFF):
+    of_tls = next((c for c in _causes(error) if isinstance(c, ssl.SSLError) and not isinstance(c, _NOT_OF_TLS)), None)
+    if of_tls is not None:
         words = getattr(of_tls, "verify_message", "") or getattr(of_tls, "reason", None) or type(of_tls).__name__
         return RegistryError("tls", f"TLS: {words}", exchange)
     if isinstance(error, _PROTOCOL):
