@@ -3,9 +3,11 @@
 Nodes are indexed once for each snapshot of them, whoever asks.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from webhook.aside import aside
 from webhook.core.candidates import Admission, demanded_platforms
 from webhook.core.grouping import NodeGroup, NodeIndex
 from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms, with_build
@@ -16,6 +18,12 @@ from webhook.core.scheduling import Node, Taint
 from webhook.core.workload import PodConstraints
 from webhook.ports import Cluster
 from webhook.settings import DeclaredNode, Nodes
+
+_MANY_TERMS: Final = 64
+"""Terms of an affinity up to which candidates are looked for at once."""
+
+UNKNOWN_NAME: Final = "nodes that there was no time to look at"
+"""What messages call the nodes that a pod with ten thousands of terms may land on."""
 
 _NEVER_SEEN: Final[Sequence[Node]] = ()
 
@@ -41,9 +49,33 @@ class Landing:
 
         `daemon_set`: they are those of a DaemonSet's template.
         """
+        return self._candidates(self._indexed(), self._pools(), constraints, daemon_set=daemon_set)
+
+    async def candidates_by(
+        self, deadline: float | None, constraints: PodConstraints, *, daemon_set: bool
+    ) -> tuple[NodeGroup, ...]:
+        """The same; beside the event loop for pods with many terms, which would hold it up. A node of which nothing is
+        known, where the deadline (a time of the loop's clock, None: there is none) comes first."""
+        if constraints.affinity is None or len(constraints.affinity.terms) <= _MANY_TERMS:
+            return self.candidates(constraints, daemon_set=daemon_set)
+        nodes, pools = self._indexed().nodes, self._pools()
+
+        def work() -> tuple[NodeGroup, ...]:  # by an index of its own: the other one is the event loop's
+            index = NodeIndex(nodes, self._settings.transient_taints)
+            return self._candidates(index, pools, constraints, daemon_set=daemon_set)
+
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await aside(work)
+        except TimeoutError:
+            return _apart((Node(UNKNOWN_NAME, None),))
+
+    def _candidates(
+        self, index: NodeIndex, pools: Sequence[NodePool], constraints: PodConstraints, *, daemon_set: bool
+    ) -> tuple[NodeGroup, ...]:
         admission = Admission(constraints, self._settings.transient_taints, daemon_set=daemon_set)
-        index = self._indexed()
-        found = (*index.candidates(admission), *self._to_come(constraints, admission, len(index.nodes)))
+        to_come = tuple(nodes_to_come(pools, constraints, admission))
+        found = (*index.candidates(admission), *_apart(to_come, len(index.nodes)))
         if found or constraints.node_name:
             return found
         return _apart(demanded_platforms(constraints))
@@ -55,10 +87,6 @@ class Landing:
             self._index = NodeIndex((*nodes, *self._declared), self._settings.transient_taints)
             self._snapshot = nodes
         return self._index
-
-    def _to_come(self, constraints: PodConstraints, admission: Admission, start: int) -> tuple[NodeGroup, ...]:
-        """The nodes that NodePools may give."""
-        return _apart(tuple(nodes_to_come(self._pools(), constraints, admission)), start)
 
     def _pools(self) -> Sequence[NodePool]:
         return self._cluster.node_pools() if self._settings.node_pools else ()

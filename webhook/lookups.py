@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
 
+from webhook.aside import LARGE, aside
 from webhook.at_hand import Known, Memory, walk_of
 from webhook.core.errors import MalformedDocument, RegistryError
-from webhook.core.lookup import Answer, Lists, Walk, Want
+from webhook.core.lookup import Answer, Lists, Walk, Want, WantLists
 from webhook.core.manifest import Document
 from webhook.core.reference import Reference
 from webhook.looked import Looked, Shape
@@ -18,6 +20,10 @@ logger = logging.getLogger("podgate.lookups")
 
 # What is known by the deadline is concluded from, which takes next to nothing; but hostile documents add up.
 _CONCLUDING: Final = 0.5
+
+_AT_ONCE: Final = 16
+"""Questions that one object has open at a time. Whoever writes a pod with a thousand registries, none of which answers,
+must not take all the turns that there are."""
 
 T = TypeVar("T")
 Ask = Callable[..., Coroutine[Any, Any, T]]
@@ -33,6 +39,7 @@ class Lookups:
         self._spans = spans or NoSpans()
         self._tasks: dict[object, asyncio.Task[Any]] = {}
         self._wanted: Sequence[Reference] = ()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self.rests_on: tuple[Known, ...] | None = ()
         """The documents that all outcomes rest on; None where anything had to be asked for."""
 
@@ -77,35 +84,39 @@ class Lookups:
 
     async def _image(self, looked: Looked, reference: Reference) -> Image:
         image = await self._until_deadline(self._root(reference))
-        looked.describe(image)
+        if len(image.root.body) > LARGE:
+            await aside(partial(looked.describe, image))
+        else:
+            looked.describe(image)
         return image
 
     async def _examine(self, looked: Looked, image: Image, shape: Shape) -> None:
         if self._overrun():
             raise TimeoutError
-        examined = await self._drive(walk_of(looked, image, shape), image.reference, image.root.digest)
+        examined = await self._drive(walk_of(looked, image, shape), image.reference, image.root)
         looked.outcomes[shape] = examined.outcome
         looked.offers(examined.platforms)
 
-    async def _drive(self, walk: Walk[Answer], reference: Reference, root: str) -> Answer:
-        """Gives a walk from a root, by its digest, the documents that it wants, until it has its answer."""
+    async def _drive(self, walk: Walk[Answer], reference: Reference, root: Document) -> Answer:
+        """Gives a walk from a root the documents that it wants, until it has its answer."""
         repositories: dict[str, Reference] = {}
-        try:
-            want = next(walk)
-            while True:
-                if isinstance(want, Want):
-                    home = repositories.get(want.digest, reference)
-                    want = walk.send(await self._until_deadline(self._document(home, want)))
-                else:
-                    lists = await self._lists(reference)
-                    for home, document in lists:
-                        repositories |= dict.fromkeys((entry.digest for entry in document.index.entries), home)
-                    reached = tuple(document for _, document in lists)
-                    known = await self._images.known_lists(reference, root, self._access)
-                    want = walk.send(Lists(reached, known=known))
-        except StopIteration as stop:
-            answer: Answer = stop.value
-            return answer
+        large = len(root.body) > LARGE
+        step = await _next(walk, None, large=large)
+        while not isinstance(step, _Done):
+            given: Document | Lists | None
+            if isinstance(step, Want):
+                home = repositories.get(step.digest, reference)
+                given = await self._until_deadline(self._document(home, step))
+                large = large or (given is not None and len(given.body) > LARGE)
+            else:
+                lists = await self._lists(reference)
+                for home, document in lists:
+                    repositories |= dict.fromkeys((entry.digest for entry in document.index.entries), home)
+                reached = tuple(document for _, document in lists)
+                large = large or any(len(document.body) > LARGE for document in reached)
+                given = Lists(reached, known=await self._images.known_lists(reference, root.digest, self._access))
+            step = await _next(walk, given, large=large)
+        return step.answer
 
     async def _lists(self, reference: Reference) -> list[tuple[Reference, Document]]:
         """The indexes that this request leads to, with their repositories: what the tag of repo:tag@digest names, and
@@ -131,7 +142,7 @@ class Lookups:
                 if home.name == reference.name and not absent:
                     raise
                 continue
-            if _is_index(root):
+            if await aside(partial(_is_index, root)) if len(root.body) > LARGE else _is_index(root):
                 found.append((home, root))
         return found
 
@@ -155,10 +166,14 @@ class Lookups:
         """The task that asks for something, begun by the first who needs it, good or bad for all who do."""
         task = self._tasks.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(ask(*arguments))
+            task = asyncio.get_running_loop().create_task(self._in_turn(ask, *arguments))
             task.add_done_callback(_look_at)
             self._tasks[key] = task
         return task
+
+    async def _in_turn(self, ask: Ask[T], *arguments: Any) -> T:  # noqa: ANN401  # as above
+        async with self._turns:
+            return await ask(*arguments)
 
     async def _until_deadline(self, task: asyncio.Task[T]) -> T:
         """The result of a task. Raises TimeoutError where the deadline comes first; the task goes on for others."""
@@ -184,6 +199,27 @@ def _look_at(task: asyncio.Task[Any]) -> None:
     """Takes note of a task's exception, or asyncio complains where all who asked have gone."""
     if not task.cancelled():
         task.exception()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done(Generic[Answer]):
+    """The end of a walk."""
+
+    answer: Answer
+
+
+async def _next(
+    walk: Walk[Answer], given: Document | Lists | None, *, large: bool
+) -> "Want | WantLists | _Done[Answer]":
+    """What a walk wants next, or its answer; beside the event loop where it has a large document to read."""
+
+    def advanced() -> "Want | WantLists | _Done[Answer]":
+        try:
+            return walk.send(given)
+        except StopIteration as stop:
+            return _Done(stop.value)
+
+    return await aside(advanced) if large else advanced()
 
 
 def _is_index(document: Document) -> bool:

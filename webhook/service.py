@@ -131,7 +131,7 @@ class Judge:
         if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
             # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
             tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
-            examined = await self._examine(request, self._candidates(workload, tolerating), demands.isolation)
+            examined = await self._examine(request, await self._candidates(request, tolerating), demands.isolation)
         return self._judgement(request, mode, demands, examined)
 
     async def _examined(self, request: Request, demands: _Demands) -> Examined:
@@ -146,7 +146,7 @@ class Judge:
             if not isinstance(secrets, _Refusal) and self._still(request, secrets, earlier.rests_on):
                 return earlier
         landscape = self._landing.landscape  # once more: it may have changed meanwhile
-        groups = self._candidates(workload, demands.constraints)
+        groups = await self._candidates(request, demands.constraints)
         examined = await self._examine(request, groups, demands.isolation, secrets)
         if question and length_of_what_matters(workload) <= LONGEST:
             self._earlier.keep(landscape, question, examined)
@@ -187,16 +187,17 @@ class Judge:
         except TimeoutError:
             return None
 
-    def _candidates(self, workload: Workload, constraints: PodConstraints | None) -> tuple[NodeGroup, ...]:
+    async def _candidates(self, request: Request, constraints: PodConstraints | None) -> tuple[NodeGroup, ...]:
         """The nodes that the pods may land on, or what stands in for them."""
         if constraints is None:
             return ()
+        workload = request.workload
         daemon_set = workload.template and workload.every_node
         if daemon_set:
             # Its controller makes no pod for a node whose taints the template does not tolerate: what a RuntimeClass
             # adds comes later (NodeShouldRunDaemonPod in k8s.io/kubernetes v1.37.2, pkg/controller/daemon).
             constraints = replace(constraints, tolerations=workload.constraints.tolerations)
-        return self._landing.candidates(constraints, daemon_set=daemon_set)
+        return await self._landing.candidates_by(request.deadline, constraints, daemon_set=daemon_set)
 
     async def _examine(
         self,

@@ -30,9 +30,9 @@ class Host:
 Way = Callable[[Host], None]
 
 
-def says(status: int, coding: str = "json", *, at: str = "/v2/*", **more: bool) -> Way:
+def says(status: int, coding: str = "json", *, at: str = "/v2/*", packed: bool = False) -> Way:
     """It sends back what it was sent, in the body of an error."""
-    return lambda host: host.home.faults.append(Fault(at, True, status=status, echo=coding, **more))
+    return lambda host: host.home.faults.append(Fault(at, True, status=status, echo=coding, gzip=packed))
 
 
 def answers(*headers: tuple[str, str], status: int = 403, at: str = "/v2/*") -> Way:
@@ -116,7 +116,7 @@ DETAIL = json.dumps({"errors": [{"code": "%s", "message": "Basic %b", "detail": 
 SHOWS: dict[str, Way] = {
     **{f"echo-of-{coding.replace('+', '-shifted-')}": basic(says(403, coding)) for coding in CODINGS},
     "echo-of-a-token": says(403),
-    "echo-packed": basic(says(403, gzip=True)),
+    "echo-packed": basic(says(403, packed=True)),
     "echo-refused": basic(says(401)),
     "echo-not-found": basic(says(404)),
     "echo-of-a-server-that-fails": basic(says(500)),

@@ -8,7 +8,7 @@ import pytest
 from webhook.core import nodepools
 from webhook.core.candidates import Admission
 from webhook.core.errors import MalformedObject
-from webhook.core.nodepools import nodes_to_come, parse_node_pool
+from webhook.core.nodepools import MOST_COMPARED, nodes_to_come, parse_node_pool
 from webhook.core.platform import format_platform
 from webhook.core.workload import PodConstraints, parse_pod_spec
 
@@ -235,3 +235,15 @@ def test_a_later_term_adds_what_an_earlier_one_leaves_out():
     windows = affinity(*([f"node.kubernetes.io/windows-build In {build}"] for build in ("10.0.17763", "10.0.20348")))
     builds = ["windows/amd64:10.0.17763", "windows/amd64:10.0.20348"]
     assert found(pool("kubernetes.io/os In windows", AMD), **windows) == builds
+
+
+def test_of_more_terms_than_are_compared_the_rest_is_not_known():
+    """Bounded work: each pool has its share of comparisons, and then a node whose platform nobody knows."""
+    pools = [parse_node_pool(pool(LINUX, BOTH, "zone In a")) for _ in range(20)]
+    terms = [f"zone In z{number}" for number in range(MOST_COMPARED + 1)]
+    for count, unknown in ((MOST_COMPARED // 20, 0), (MOST_COMPARED // 20 + 1, 20), (MOST_COMPARED + 1, 20)):
+        constraints = parse_pod_spec(affinity(*([term] for term in terms[:count])))
+        nodes = list(nodes_to_come(pools, constraints, Admission(constraints)))
+        assert [node.platform for node in nodes] == [None] * unknown
+    constraints = parse_pod_spec(affinity(*([term] for term in [*terms[:9], "zone In a"])))
+    assert len(list(nodes_to_come(pools, constraints, Admission(constraints)))) == 40

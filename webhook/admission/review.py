@@ -1,5 +1,6 @@
 """The one entry of admission: a review in, an answer out; by kopf's way and the direct way alike."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from webhook.admission.reviews import NOT_UNDERSTOOD, Answer, ReviewRequest
+from webhook.aside import aside
 from webhook.core import message
 from webhook.core.binding import Binding, parse_binding
 from webhook.core.decision import Judgement
@@ -79,9 +81,15 @@ class Reviewer:
         """
         started = time.monotonic()
         try:
-            judging = self._judging(request, deadline)
+            if request.large:
+                async with asyncio.timeout_at(deadline):
+                    judging = await aside(partial(self._judging, request, deadline))
+            else:
+                judging = self._judging(request, deadline)
         except MalformedInput as error:
             return self._not_understood(request, error)
+        except TimeoutError:
+            return self._too_late(request)
         if judging is None:
             return Answer(annotations={"decision": "allow", "reason": "skipped"})
         if not self._surroundings.known():
@@ -108,6 +116,11 @@ class Reviewer:
         logger.warning("a review came before the nodes were listed", extra={"uid": request.uid})
         annotations = {"decision": "warn", "reason": "undetermined"}
         return Answer(warnings=() if self._surroundings.quiet else (message.too_early(),), annotations=annotations)
+
+    def _too_late(self, request: ReviewRequest) -> Answer:
+        logger.warning("there was no time to read a review", extra={"uid": request.uid})
+        annotations = {"decision": "warn", "reason": "undetermined"}
+        return Answer(warnings=() if self._surroundings.quiet else (message.too_late(),), annotations=annotations)
 
     def _observe(self, observation: Observation) -> None:
         """Tells of the decision; a fault there must not turn a denial into the last resort's admission."""

@@ -15,7 +15,8 @@ NOT_UNDERSTOOD: Final[Mapping[str, str]] = MappingProxyType({"decision": "allow"
 @dataclass(frozen=True, slots=True)
 class ReviewRequest:
     """The request of a review. `object` and `old` are None where the API server sends null (DELETE, CREATE). `trace`:
-    the HTTP headers by which an API server that traces tells of its trace (W3C Trace Context), by name."""
+    the HTTP headers by which an API server that traces tells of its trace (W3C Trace Context), by name.
+    `large`: so large that it is read beside the event loop."""
 
     uid: str
     operation: str
@@ -30,6 +31,7 @@ class ReviewRequest:
     old: Mapping[str, Any] | None
     dry_run: bool
     trace: Mapping[str, str] = field(default_factory=dict)
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ config.md), Docker's image manifest v2 schema 2, containerd core/images (validat
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from webhook.core.descriptor import ENVELOPE, INDEX, MANIFEST, PLATFORM, Descriptor, Envelope
 from webhook.core.errors import MalformedDocument
@@ -92,6 +91,23 @@ class Manifest:
         return not self.artifact_type and self.config.media_type in IMAGE_CONFIG_TYPES
 
 
+class _Once(Generic[T]):
+    """A property that is worked out when it is first asked for. Without functools.cached_property's lock, which in
+    Python 3.11 is one for all documents: a large one that is read in a thread would hold up the reading of all others.
+    Two who ask at the same time may both work it out."""
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work = work
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, document: object, _: type | None = None) -> T:
+        value = self._work(document)
+        vars(document)[self._name] = value
+        return value
+
+
 @dataclass(frozen=True)
 class Document:
     """One document as it came: what the registry called it, its digest, its bytes; parsed lazily and once.
@@ -104,7 +120,7 @@ class Document:
     digest: str
     body: bytes = field(repr=False)
 
-    @cached_property
+    @_Once
     def kind(self) -> Kind:
         """What the document is: by its Content-Type, else by its own mediaType, else by its shape (design, section 6).
 
@@ -146,24 +162,24 @@ class Document:
         """The same as containerd reads it: what is not given is empty. Raises MalformedDocument."""
         return _unwrap(self._platform)
 
-    @cached_property
+    @_Once
     def conclusions(self) -> dict[object, object]:
         """What has been concluded from this document alone, by question: kept with it, and forgotten with it."""
         return {}
 
-    @cached_property
+    @_Once
     def _envelope(self) -> "Envelope | MalformedDocument":
         return _kept(lambda: _read(parse_document(self.body), ENVELOPE))
 
-    @cached_property
+    @_Once
     def _index(self) -> "Index | MalformedDocument":
         return _kept(lambda: read_index(parse_document(self.body)))
 
-    @cached_property
+    @_Once
     def _manifest(self) -> "Manifest | MalformedDocument":
         return _kept(lambda: read_manifest(parse_document(self.body)))
 
-    @cached_property
+    @_Once
     def _platform(self) -> "Platform | MalformedDocument":
         return _kept(lambda: _read(parse_document(self.body), PLATFORM).frozen())
 

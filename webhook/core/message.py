@@ -159,6 +159,11 @@ def too_early() -> str:
     return "podgate: not checked, since the nodes of the cluster are not known yet"
 
 
+def too_late() -> str:
+    """Said where an object is so large, and so many others are, that it was not read by the deadline."""
+    return "podgate: not checked, since there was no time to read it"
+
+
 def not_understood(problem: str) -> str:
     """Said where an object cannot be read the way its kind says."""
     return f"podgate: not checked, since it was not understood: {clean(problem, 180)}"

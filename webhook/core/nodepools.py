@@ -4,9 +4,9 @@ Sources: sigs.k8s.io/karpenter v1.15.0, pkg/apis/v1 (nodepool.go, labels.go) and
 (nodeclaimtemplate.go, nodeclaim.go). What is made of them here: docs/adr/0010-karpenter-nodepools.md.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import islice, product
 from typing import Final
 
 from webhook.core.candidates import Admission
@@ -75,6 +75,11 @@ _MOST_PLATFORMS: Final = 64
 """Platforms of one pool that are told apart; one that names more names none in earnest."""
 
 
+MOST_COMPARED: Final = 4096
+"""Terms of a pod that are compared with NodePools, all in all. A pod may have ten thousands, each of which would have
+to be compared with each pool; what might be made beyond these is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodePool:
     """A karpenter.sh/v1 NodePool as far as it says what nodes are made of it.
@@ -140,24 +145,36 @@ def nodes_to_come(pools: Iterable[NodePool], constraints: PodConstraints, admiss
     """The nodes that may be made of NodePools for a pod: of each pool one for each platform that the two leave open.
 
     Where a pool says no os or no architecture, the platform is None and `may_be` holds the likeliest. None at all:
-    Karpenter makes no node for the pod. A node to come is not one that the pod names.
+    Karpenter makes no node for the pod. A node to come is not one that the pod names. Of a pod with more terms than are
+    compared, a pool has a node whose platform nobody knows.
     """
     if admission.node_name:
         return
-    demands = _demands(admission)
-    for pool in pools:
+    demands, all_of_them = _demands(admission)
+    for pool, most in _shares(tuple(pools), len(demands)):
         if demands and not pool.deleting and admission.tolerates(pool.taints):
-            yield from _made_of(pool, demands, constraints)
+            yield from _made_of(pool, demands[:most], constraints, cut=most < len(demands) or not all_of_them)
 
 
-def _demands(admission: Admission) -> list[Requirements]:
-    """What each term of a pod demands of a node to come, each once and read once, however many pools there are."""
+def _shares(pools: Sequence[NodePool], demands: int) -> Iterator[tuple[NodePool, int]]:
+    """The pools, each with the number of demands that are compared with it."""
+    most = min(demands, MOST_COMPARED // max(1, len(pools)) or 1)
+    return ((pool, most) for pool in pools)
+
+
+def _demands(admission: Admission) -> tuple[list[Requirements], bool]:
+    """What each term of a pod demands of a node to come, each once and read once, however many pools there are; and
+    whether these are all."""
     open_to_new = (term for term in admission.required.usable_terms() if fields_hold(term, None))
-    read = (gathered(term.expressions, _ALIASES) for term in open_to_new)
-    return list({frozenset(demand.items()): demand for demand in read}.values())
+    read = (gathered(term.expressions, _ALIASES) for term in islice(open_to_new, MOST_COMPARED))
+    demands = list({frozenset(demand.items()): demand for demand in read}.values())
+    return demands, next(open_to_new, None) is None
 
 
-def _made_of(pool: NodePool, demands: Iterable[Requirements], constraints: PodConstraints) -> Iterator[Node]:
+def _made_of(
+    pool: NodePool, demands: Iterable[Requirements], constraints: PodConstraints, *, cut: bool = False
+) -> Iterator[Node]:
+    """`cut`: the pod demands more, which is not looked at."""
     if pool.unread:
         yield Node(UNREAD_NAME, None)
         return
@@ -172,6 +189,8 @@ def _made_of(pool: NodePool, demands: Iterable[Requirements], constraints: PodCo
                 yield node
         if len(found) == most:
             return  # a pod may have thousands of terms
+    if cut:
+        yield Node(f"nodepool {pool.name}", None, taints=pool.taints)
 
 
 def _most_made_of(pool: NodePool, constraints: PodConstraints) -> int | None:

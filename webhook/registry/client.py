@@ -5,8 +5,10 @@ import logging
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal, TypeVar
 
+from webhook.aside import LARGE, aside
 from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
@@ -125,7 +127,7 @@ class RegistryClient:
         if earlier is not None and earlier.digest == digest:
             return Sight(earlier, viewer)
         document = Document(reply.media_type, digest, reply.body)
-        if key.what == "tag" and _belied(reply) and _is_image(document):
+        if key.what == "tag" and _belied(reply) and await _read(document):
             raise reply.fault("digest-mismatch", f"the body does not have the digest {reply.digest_hint} of its header")
         return Sight(document, viewer)
 
@@ -255,6 +257,11 @@ def _belied(reply: Reply) -> bool:
     takes the body. What a node would pull is not known."""
     algorithm, _, named = reply.digest_hint.partition(":")
     return bool(_DIGEST.fullmatch(reply.digest_hint)) and hashlib.new(algorithm, reply.body).hexdigest() != named
+
+
+async def _read(document: Document) -> bool:
+    """The same as `_is_image`, for a large one beside the event loop."""
+    return await aside(partial(_is_image, document)) if len(document.body) > LARGE else _is_image(document)
 
 
 def _is_image(document: Document) -> bool:
