@@ -1,9 +1,11 @@
 """The server: 200 with an AdmissionReview whatever comes in and whatever breaks inside."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -303,6 +305,24 @@ async def test_a_review_that_hangs_is_answered_for_before_the_timeout(served: Se
         response = await served.post(POD, "?timeout=1s")
     assert (response["uid"], response["auditAnnotations"]["reason"]) == (UID, "error")
     assert served.errors == 1
+
+
+async def test_a_review_that_had_no_turn_since_its_deadline_gets_it(served: Served):
+    """On a machine that is overloaded, or where its CPU is throttled, a process may stand still for a while."""
+
+    async def review(request: ReviewRequest, deadline: float) -> Answer:
+        loop = asyncio.get_running_loop()
+        loop.call_at(deadline - 0.01, time.sleep, 0.4)  # longer than from the deadline to the server's own end
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await asyncio.Event().wait()
+        for _ in range(20):  # its steps, one waking the other
+            await asyncio.sleep(0)
+        return Answer(warnings=("what is known",))
+
+    served.port = await served.server.start(review)
+    assert (await served.post(POD, "?timeout=1s"))["warnings"] == ["what is known"]
+    assert served.errors == 0
 
 
 async def test_a_review_that_does_not_heed_its_cancellation_does_not_hold_the_answer_up(served: Served):

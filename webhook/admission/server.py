@@ -230,7 +230,7 @@ async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answ
 async def _its_turn(task: asyncio.Future[Answer]) -> None:
     """Lets a review end that only waits for its turn.
 
-    Where the process was held up past the review's deadline, as it is on a machine that is overloaded or when its CPU is
+    Where the process was held up past the review's deadline, as on a machine that is overloaded or when its CPU is
     throttled, the review has not yet been able to say what it knows, and needs no more than some passes of the loop.
     """
     loop = asyncio.get_running_loop()

@@ -33,15 +33,10 @@ FOREIGN: tuple[type[Exception], ...] = (*_TIMEOUTS, *_PROTOCOL, *_NETWORK, *_ADD
 
 # A name server's word that there is no such name: asking it again at once gives the same.
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-# A connection that ends within TLS says nothing about certificates: a balancer with nobody behind it closes them so. And
-# that TLS has to read on, as asyncio's is told all the time, is no fault at all, though one may come upon it.
-_NOT_OF_TLS = (
-    ssl.SSLEOFError,
-    ssl.SSLZeroReturnError,
-    ssl.SSLSyscallError,
-    ssl.SSLWantReadError,
-    ssl.SSLWantWriteError,
-)
+# A connection that ends within TLS says nothing of certificates: a balancer with nobody behind it closes them so. And
+# that TLS has to read on is no fault at all: asyncio goes by it, and a fault may come upon it.
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_NOT_OF_TLS = (*_CUT_OFF, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 # What OpenSSL says of an answer that is no TLS: its version decides which.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
