@@ -9,7 +9,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt chart image sbom e2e bench fuzz clean
+.PHONY: help demo test test-all lint fmt chart image sbom e2e bench faults fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ image/tools.txt: uv.lock | $(VENV)/.locked
 e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl and helm against podgate (needs Go)
 	@$(BIN)/python -m tests.e2e.harness.components >/dev/null
 	$(BIN)/python -m pytest tests/e2e
+
+faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print its answers (WRITE=1: into docs/reliability.md)
+	@$(BIN)/python -m tests.faults $(if $(WRITE),--write)
 
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios
 	$(BIN)/python -m tests.bench
