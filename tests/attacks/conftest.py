@@ -1,5 +1,6 @@
 """podgate as `serve` puts it together, between an API server's requests and a network of the test's own."""
 
+import asyncio
 import json
 import logging
 import ssl
@@ -49,6 +50,7 @@ class Gate:
         self.metrics = Metrics()
         self.served = Served(folder)
         self.generations: Generations | None = None
+        self._starting = asyncio.Lock()
         self._client: aiohttp.ClientSession | None = None
         self._cluster = FileCluster.from_documents([])
 
@@ -71,11 +73,13 @@ class Gate:
 
     async def review(self, obj: Object | str, within: str = "10s", **request: Any) -> Response:
         """The answer to a review of an object, or of a pod with one image."""
-        if self._client is None:
-            await self.start()
+        async with self._starting:
+            if self._client is None:
+                await self.start()
         assert self._client is not None
         thing = pod(obj) if isinstance(obj, str) else obj
-        body = json.dumps(changed("CREATE-Pod", object=thing, namespace="team", name="web", **request)).encode()
+        fields = {"object": thing, "namespace": "team", "name": "web", **request}
+        body = json.dumps(changed("CREATE-Pod", **fields)).encode()
         url = f"https://localhost:{self.served.port}/validate?timeout={within}"
         async with self._client.post(url, data=body, ssl=self.served.trust) as answer:
             return response_of(answer.status, answer.content_type, await answer.read())
