@@ -1,4 +1,4 @@
-"""httpx requests over httpcore's connection pool, so that the network backend is ours."""
+"""httpx requests over httpcore's connections, so that the network backend is ours."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
@@ -13,9 +13,10 @@ from webhook.registry import tls
 from webhook.registry.addresses import AddressPolicy
 from webhook.registry.names import Resolver
 from webhook.registry.network import GuardedBackend
+from webhook.registry.pool import Pool
 from webhook.registry.proxies import ANYWHERE, Proxy, proxy_of, public_name, refusal_of_name
 from webhook.registry.reserved import Reserved, Server
-from webhook.registry.tunnel import ProxyPool, bracketed
+from webhook.registry.tunnel import bracketed
 
 # Idle connections: as many as a busy registry is asked with at once, for as long as servers commonly hold them.
 _IDLE_CONNECTIONS = 64
@@ -94,27 +95,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-def _pool(backend: GuardedBackend, configuration: tls.Tls) -> httpcore.AsyncConnectionPool:
-    return httpcore.AsyncConnectionPool(
-        ssl_context=tls.context(configuration),
-        max_connections=None,  # the client limits requests by host; a slow host must not starve the others
-        max_keepalive_connections=_IDLE_CONNECTIONS,
-        keepalive_expiry=_IDLE_SECONDS,
-        network_backend=backend,
+def _pool(backend: GuardedBackend, configuration: tls.Tls) -> Pool:
+    made = httpcore.AsyncConnectionPool(
+        ssl_context=tls.context(configuration), keepalive_expiry=_IDLE_SECONDS, network_backend=backend
     )
+    # Without a limit: the client has one by host; a slow host must not starve the others.
+    return Pool(made.create_connection, _IDLE_CONNECTIONS)
 
 
-def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) -> ProxyPool:
-    return ProxyPool(
+def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) -> Pool:
+    made = httpcore.AsyncHTTPProxy(
         proxy.url,
         proxy_auth=proxy.login,
         proxy_ssl_context=tls.context(tls.PLAIN) if proxy.scheme == "https" else None,
         ssl_context=tls.context(configuration),
-        max_connections=None,  # as above
-        max_keepalive_connections=_IDLE_CONNECTIONS,
         keepalive_expiry=_IDLE_SECONDS,
         network_backend=backend,
     )
+    return Pool(made.create_connection, _IDLE_CONNECTIONS)
 
 
 class _Connection:
