@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from tests.bench.figures import Figure
+from tests.bench.setting import Run
 from tests.support.images import multi
 from webhook.cluster.files import FileCluster
 from webhook.core.grouping import NodeIndex
@@ -125,7 +126,7 @@ async def _in_turn(one: Callable[[], Awaitable[float]], other: Callable[[], Awai
     return min(first for first, _ in seconds), min(second for _, second in seconds)
 
 
-async def figures() -> list[Figure]:
+async def figures(_: Run) -> list[Figure]:
     """Decisions over many nodes against few, heartbeats against decisions, and memory."""
     (few, _), (many, cluster) = _judge(FEW), _judge(MANY)
     found = []

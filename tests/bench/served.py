@@ -13,11 +13,13 @@ from typing import Any
 
 import aiohttp
 
-from tests.bench.load import Target
+from tests.bench.load import webhook_at
 from tests.bench.machine import pinned
 from tests.bench.reviews import NAMESPACE
-from tests.e2e.harness.processes import Process, ProcessFailed, bare_environment, free_port
+from tests.bench.setting import hosts
+from tests.e2e.harness.processes import Process, bare_environment, free_port
 from tests.support.apiserver import ApiServer, api_server
+from tests.support.registry import Registry
 from tests.support.serving import write_pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +67,7 @@ class Server:
     def __init__(self, where: Place, name: str, command: Sequence[str], ports: tuple[int, int]) -> None:
         """`ports`: for reviews, and for health and metrics (the same one where it has none apart)."""
         self._health = f"http://127.0.0.1:{ports[1]}"
-        self.target = Target(ports[0], where.folder / "authority.pem")
+        self.target = webhook_at(ports[0], where.folder / "authority.pem")
         self.started = time.monotonic()
         with pinned(where.core):
             self._process = Process(name, [sys.executable, *command], where.folder, where.environment)
@@ -107,9 +109,10 @@ class Server:
 
 
 @asynccontextmanager
-async def podgate(where: Place, **settings: Any) -> AsyncIterator[Server]:
-    """`podgate serve` in the cluster, ready; `settings` beside those that say where it listens."""
-    server = start_podgate(where, **settings)
+async def podgate(where: Place, registry: Registry | None = None, **settings: Any) -> AsyncIterator[Server]:
+    """`podgate serve` in the cluster, ready; `registry`: the one that pods pull from, `settings`: beside those that say
+    where it listens and where that is."""
+    server = start_podgate(where, registry, **settings)
     try:
         await server.ready()
         yield server
@@ -117,8 +120,8 @@ async def podgate(where: Place, **settings: Any) -> AsyncIterator[Server]:
         server.stop()
 
 
-def start_podgate(where: Place, **settings: Any) -> Server:
-    """The same, as it starts. Registries on loopback are allowed."""
+def start_podgate(where: Place, registry: Registry | None = None, **settings: Any) -> Server:
+    """The same, as it starts."""
     port, health = free_port(), free_port()
     listening = {
         "address": "127.0.0.1",
@@ -126,7 +129,9 @@ def start_podgate(where: Place, **settings: Any) -> Server:
         "metricsPort": health,
         "certificateDir": str(where.folder / "tls"),
     }
-    registries = {"allowedAddresses": ["127.0.0.0/8"]}
+    registries: dict[str, Any] = {"allowedAddresses": ["127.0.0.0/8"]}
+    if registry is not None:
+        registries |= hosts(where.folder, registry)
     file = where.folder / f"settings-{port}.yaml"
     file.write_text(json.dumps({"mode": "deny", "server": listening, "registries": registries, **settings}))
     return Server(where, f"podgate-{port}", ["-m", "webhook", "serve", "--config", str(file)], (port, health))
@@ -143,6 +148,3 @@ async def bare(where: Place) -> AsyncIterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-__all__ = ["Place", "ProcessFailed", "Server", "bare", "place", "podgate", "start_podgate"]
