@@ -12,7 +12,7 @@ from typing import Final
 from webhook.at_hand import Known
 from webhook.core.decision import ImageFinding, NodeFinding
 
-MOST_KEPT: Final = 1024
+MOST_KEPT: Final = 512
 """Objects that are kept, the least used go first. One takes some 100 bytes for each group of nodes, and 4 KiB."""
 LONGEST: Final = 2048
 """Characters of what tells an object from others, up to which it is kept."""

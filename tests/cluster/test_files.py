@@ -288,9 +288,12 @@ def test_files_need_no_cluster_client(module: str) -> None:
 
 
 def test_a_live_cluster_loads_none_of_the_generated_models() -> None:
-    modules = loaded("webhook.cluster.live", "kubernetes")
+    """Nor the package's synchronous half, and httpx no command line."""
+    serving = "webhook.cluster.live, webhook.admission.through_kopf, webhook.registry.resolver"
+    modules = loaded(serving, "kubernetes", "rich", "requests")
     assert "kubernetes.aio.client.api_client" in modules
     assert [each for each in modules if ".models." in each or ".api." in each] == []
+    assert [each for each in modules if each != "kubernetes" and not each.startswith("kubernetes.aio")] == []
 
 
 def test_node_pools_count_and_the_later_of_one_name() -> None:

@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-import kopf
-
+from webhook.admission.framework import kopf
 from webhook.admission.reviews import API_VERSION, KIND, Answer, Review, ReviewRequest
 from webhook.core.kinds import FurtherKind
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
-import kopf
 
+from webhook.admission.framework import kopf
 from webhook.admission.handlers import build_registry, through
 from webhook.admission.lifecycle import Lifecycle
 from webhook.admission.reviews import Review

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException
 
 from webhook import __name__ as _agent
+from webhook.cluster.client import ApiClient, ConfigException, Configuration
 from webhook.cluster.credentials import Load, find_loader, one_line
 from webhook.core.errors import ClusterUnavailable
 

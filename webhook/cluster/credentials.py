@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException
-from kubernetes.aio.config.incluster_config import (
+
+from webhook.cluster.client import (
     SERVICE_CERT_FILENAME,
     SERVICE_HOST_ENV_NAME,
     SERVICE_TOKEN_FILENAME,
+    ConfigException,
+    ConfigNode,
+    Configuration,
     InClusterConfigLoader,
+    KubeConfigLoader,
+    KubeConfigMerger,
 )
-from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
-
 from webhook.core.errors import ClusterUnavailable
 
 Load = Callable[[Configuration], Awaitable[None]]

@@ -7,3 +7,8 @@
 - transport: httpx over httpcore, with an eye on the very address that is connected to
 - faults: the one place where foreign exceptions become RegistryError
 """
+
+from webhook.spared import spared
+
+with spared("httpx", "_main"):
+    import httpx  # noqa: F401  # its command line is left out, and it goes on without
