@@ -70,8 +70,8 @@ e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl a
 faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print its answers (WRITE=1: into docs/reliability.md)
 	@$(BIN)/python -m tests.faults $(if $(WRITE),--write)
 
-bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios (needs Go; SHORT=1, WRITE=1: into docs/performance.md)
+	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(if $(WRITE),--write docs/performance.md)
 
 fuzz: $(VENV)/.locked ## Compare with the Go originals on made-up inputs (needs Go; COUNT=, ORACLE=, SEED=, FRESH=1)
 	@$(BIN)/python -m tests.oracles.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(ORACLE),--oracle $(ORACLE)) \

@@ -36,7 +36,7 @@ async def measured(part: str, run: Run) -> list[Figure]:
     print(f"bench: {part}", end="", file=sys.stderr, flush=True)
     try:
         return await PARTS[part](run)
-    except Exception:  # whatever it is, the other parts are measured all the same
+    except Exception:  # noqa: BLE001  # whatever it is, the other parts are measured all the same
         print(file=sys.stderr)
         traceback.print_exc()
         return [Figure(f"{part}: it has failed", math.nan, "")]

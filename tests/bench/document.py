@@ -10,7 +10,7 @@ END = "<!-- figures: end -->"
 
 
 def write_into(path: Path, figures: Sequence[Figure]) -> None:
-    """Puts figures into a document in place of those that are there. Raises ValueError where it has no place for them."""
+    """Puts figures into a document in place of those there. Raises ValueError where it has no place for them."""
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -5,6 +5,8 @@ import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import cycle
 from typing import Any, Final
 
 from tests.bench.figures import Figure
@@ -15,6 +17,7 @@ from webhook.core.grouping import NodeIndex
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
 from webhook.core.workload import PodConstraints, Workload, parse_workload
+from webhook.examined import MOST_KEPT
 from webhook.landing import Landing
 from webhook.ports import Access, Image
 from webhook.service import Judge, Request
@@ -80,12 +83,18 @@ class _Known:
         return ()
 
 
-def _pod(**spec: Any) -> Workload:
-    containers = [{"name": "app", "image": "reg.example/app:1"}]
+UNLIKE: Final = 2 * MOST_KEPT
+"""Pods of each kind, of which none is of the same template as another: what was found out about one is forgotten before
+it comes again, so that each is looked at anew."""
+
+
+def _pods(**spec: Any) -> list[Workload]:
     obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "team"}}
+    containers = [{"name": "app", "image": "reg.example/app:1"}]
     workload = parse_workload({**obj, "spec": {"containers": containers, **spec}})
     assert workload is not None
-    return workload
+    (image,) = workload.images
+    return [replace(workload, images=(replace(image, container=f"app-{number}"),)) for number in range(UNLIKE)]
 
 
 def _required(*requirements: tuple[str, str, list[str]]) -> dict[str, Any]:
@@ -101,10 +110,10 @@ _ZONES: Final = _required(
 )
 
 PODS: Final = {
-    "that may land anywhere": _pod(tolerations=[{"operator": "Exists"}]),
-    "in a zone": _pod(nodeSelector={"topology.kubernetes.io/zone": "region-1a"}),
-    "in two zones, but for some nodes": _pod(affinity=_ZONES),
-    "on a node by its label": _pod(nodeSelector={"kubernetes.io/hostname": "node-7"}),
+    "that may land anywhere": _pods(tolerations=[{"operator": "Exists"}]),
+    "in a zone": _pods(nodeSelector={"topology.kubernetes.io/zone": "region-1a"}),
+    "in two zones, but for some nodes": _pods(affinity=_ZONES),
+    "on a node by its label": _pods(nodeSelector={"kubernetes.io/hostname": "node-7"}),
 }
 
 
@@ -113,10 +122,10 @@ def _judge(count: int) -> tuple[Judge, FileCluster]:
     return Judge(parse_settings({}), _Known(), cluster), cluster
 
 
-async def _round(judge: Judge, workload: Workload) -> float:
+async def _round(judge: Judge, workloads: Iterator[Workload]) -> float:
     started = time.process_time()
     for _ in range(JUDGED):
-        await judge.judge(Request(workload))
+        await judge.judge(Request(next(workloads)))
     return time.process_time() - started
 
 
@@ -126,22 +135,25 @@ async def _in_turn(one: Callable[[], Awaitable[float]], other: Callable[[], Awai
     return min(first for first, _ in seconds), min(second for _, second in seconds)
 
 
-async def figures(_: Run) -> list[Figure]:
+async def figures(run: Run) -> list[Figure]:
     """Decisions over many nodes against few, heartbeats against decisions, and memory."""
     (few, _), (many, cluster) = _judge(FEW), _judge(MANY)
     found = []
     gc.collect()
     gc.freeze()  # what is there stays, and a collection must not walk it in the one and not in the other
-    for name, workload in PODS.items():
+    for name, pods in PODS.items():
+        for_few, for_many = cycle(pods), cycle(pods)
 
-        async def over_few(workload: Workload = workload) -> float:
-            return await _round(few, workload)
+        async def over_few(workloads: Iterator[Workload] = for_few) -> float:
+            return await _round(few, workloads)
 
-        async def over_many(workload: Workload = workload) -> float:
-            return await _round(many, workload)
+        async def over_many(workloads: Iterator[Workload] = for_many) -> float:
+            return await _round(many, workloads)
 
         small, large = await _in_turn(over_few, over_many)
-        found.append(Figure(f"nodes: a pod {name}, over {MANY:,} against {FEW} nodes", large / small, "ratio", 1.1))
+        found.append(
+            Figure(f"nodes: a pod {name}, over {MANY:,} against {FEW} nodes", large / small, "ratio", 1.1, timed=True)
+        )
     found += await _heartbeats(many, cluster)
     gc.unfreeze()
     return [*found, *_memory()]
@@ -149,19 +161,19 @@ async def figures(_: Run) -> list[Figure]:
 
 async def _heartbeats(judge: Judge, cluster: FileCluster) -> list[Figure]:
     """Decisions with a heartbeat before each, against decisions alone; the reading of the Node itself left out."""
-    workload = PODS["that may land anywhere"]
+    workloads = cycle(PODS["that may land anywhere"])
     before = cluster.nodes()
     nodes = [shaped(number) for number in range(JUDGED)]
 
     async def alone() -> float:
-        return await _round(judge, workload)
+        return await _round(judge, workloads)
 
     async def between() -> float:
         total = 0.0
         for one in nodes:
             cluster.add(one)
             started = time.process_time()
-            await judge.judge(Request(workload))
+            await judge.judge(Request(next(workloads)))
             total += time.process_time() - started
         return total
 
@@ -170,7 +182,7 @@ async def _heartbeats(judge: Judge, cluster: FileCluster) -> list[Figure]:
     with _counted(NodeIndex) as built:
         await between()
     return [
-        Figure("nodes: a decision after a heartbeat, against one without", beating / plain, "ratio", 1.1),
+        Figure("nodes: a decision after a heartbeat, against one without", beating / plain, "ratio", 1.1, timed=True),
         Figure(f"nodes: indexes built for {JUDGED} heartbeats", built[0], "indexes", 0),
     ]
 
@@ -199,7 +211,7 @@ def _memory(nodes: int = 5000) -> Sequence[Figure]:
     cluster.nodes()
     kept = tracemalloc.get_traced_memory()[0]
     landing = Landing(parse_settings({}).nodes, cluster)
-    for workload in PODS.values():
+    for workload, *_ in PODS.values():
         landing.candidates(workload.constraints, daemon_set=False)
     landing.candidates(PodConstraints(), daemon_set=False)
     grouped = tracemalloc.get_traced_memory()[0]

@@ -58,6 +58,7 @@ async def place(folder: Path, core: int, nodes: Sequence[Mapping[str, Any]]) -> 
             api.put("nodes", dict(one))
         for name in ("default", NAMESPACE):
             api.put("namespaces", {"metadata": {"name": name, "labels": {}}})
+        api.compact()  # or it would go through all of these whenever it looks what there is to be told
         yield Place(folder, api, core)
 
 

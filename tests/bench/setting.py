@@ -10,7 +10,7 @@ from typing import Any
 from tests.bench.load import Load
 from tests.bench.machine import cores
 from tests.support.apiserver import node
-from tests.support.images import Image, multi, single
+from tests.support.images import Image, document, multi, single
 from tests.support.registry import Registry
 
 
@@ -45,9 +45,12 @@ def small_cluster(count: int = 50) -> list[dict[str, Any]]:
     ]
 
 
+_INDEX = multi("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x")
+
+
 def index(number: int) -> Image:
     """An image for both platforms of the small cluster, and others; each number is another one."""
-    return multi("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", text=f"{number}\n")
+    return Image(document(_INDEX.root.media_type, {**_INDEX.root.json, "annotations": {"number": str(number)}}))
 
 
 REGISTRY = "reg.example"
