@@ -24,6 +24,7 @@ from webhook.observability import logs
 from webhook.observability.health import HealthServer
 from webhook.observability.metrics import Metrics
 from webhook.ports import Cluster, Observation, Observer
+from webhook.registry.beginning import prepare
 from webhook.registry.options import Hooks
 from webhook.settings import Settings, judged_kinds
 
@@ -91,6 +92,7 @@ async def _serve(start: _Start) -> None:
         server = AdmissionServer(server_options(settings), certificate.context, counting)
         lifecycle = Lifecycle(server, settings.server.shutdown_delay)
         lifecycle.own_signals()
+        await prepare()
         source = await _source(nodes, stack, with_node_pools=settings.nodes.node_pools)
         events = _events(source, metrics, stack)
         around = _around(source, metrics, events, environment)
