@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from webhook.admission.framework import kopf
@@ -42,17 +43,14 @@ logger = logging.getLogger("podgate.admission")
 
 @dataclass(slots=True)
 class _Exchange:
-    """A review on its way through kopf. Until a handler has run both `answer` and `error` are None, then one is set."""
+    """A review on its way through kopf. Until a handler has run both `answer` and `error` are None, then one is set.
+    `reached` is told when kopf has come to a handler."""
 
     request: ReviewRequest
     deadline: float
+    reached: Callable[[], None]
     answer: Answer | None = None
     error: Exception | None = None
-
-    @property
-    def handled(self) -> bool:
-        """Whether a handler has run."""
-        return self.answer is not None or self.error is not None
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("podgate_exchange")
@@ -64,6 +62,7 @@ def build_registry(review: Review, further: Sequence[FurtherKind] = ()) -> kopf.
 
     async def validate(**_: object) -> None:
         exchange = _exchange.get()
+        exchange.reached()
         try:
             exchange.answer = await review(exchange.request, exchange.deadline)
         except Exception as error:  # noqa: BLE001  # carried past kopf, which would log it with its text and deny
@@ -105,7 +104,7 @@ def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:
         known = _words(request)
         if known in chosen:
             return await review(request, deadline)
-        exchange = _Exchange(request, deadline)
+        exchange = _Exchange(request, deadline, partial(_remember, chosen, known))
         token = _exchange.set(exchange)
         try:
             await dispatch(stub(request))
@@ -113,15 +112,19 @@ def through(dispatch: Callable[..., Awaitable[Any]], review: Review) -> Review:
             logger.debug("kopf did not dispatch a review of %s/%s", request.group, request.resource, exc_info=True)
         finally:
             _exchange.reset(token)
-        if exchange.handled and max(map(len, known)) <= _LONGEST:
-            if len(chosen) >= _STUBS:
-                chosen.clear()
-            chosen.add(known)
         if exchange.error is not None:
             raise exchange.error
         return exchange.answer if exchange.answer is not None else await review(request, deadline)
 
     return reviewed
+
+
+def _remember(chosen: set[Stub], known: Stub) -> None:
+    """That kopf comes to its handler for a stub."""
+    if max(map(len, known)) <= _LONGEST:
+        if len(chosen) >= _STUBS:
+            chosen.clear()
+        chosen.add(known)
 
 
 def stub(request: ReviewRequest) -> Mapping[str, Any]:

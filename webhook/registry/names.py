@@ -15,24 +15,40 @@ _MOST_AT_ONCE: Final = 64
 
 
 class Resolver:
-    """The system's resolver. For one event loop."""
+    """The system's resolver. For one event loop.
+
+    Who asks for a name that is being looked up gets that answer: when many images of one registry are asked for at
+    once, the start of a thread for each would hold up all of them.
+    """
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._under_way: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+        self._beginning: set[asyncio.Task[None]] = set()
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of a host in the order in which the system would try them, each once.
 
-        Raises OSError and UnicodeError. Who is cancelled leaves his thread behind; it counts until it is done.
+        Raises OSError and UnicodeError. Who is cancelled leaves the look-up, and its thread, behind; it counts until it
+        is done.
         """
+        found = self._under_way.get((host, port))
+        if found is None:
+            loop = asyncio.get_running_loop()
+            found = self._under_way[host, port] = loop.create_future()
+            found.add_done_callback(lambda done: self._finish((host, port), done))
+            beginning = loop.create_task(self._begin(host, port, found))
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+        return list(await asyncio.shield(found))
+
+    async def _begin(self, host: str, port: int, found: "asyncio.Future[list[str]]") -> None:
+        """A task of its own: who asked first may give up while there is no thread for it yet."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[str]] = loop.create_future()
 
         def settle(result: list[str] | Exception) -> None:
             self._free.release()
-            if found.done():
-                return
             if isinstance(result, Exception):
                 found.set_exception(result)
             else:
@@ -45,10 +61,13 @@ class Resolver:
 
         try:
             threading.Thread(target=work, name="podgate-resolver", daemon=True).start()
-        except RuntimeError as error:
-            self._free.release()
-            raise OSError("no thread to resolve names in") from error
-        return await found
+        except RuntimeError:
+            settle(OSError("no thread to resolve names in"))
+
+    def _finish(self, name: tuple[str, int], found: "asyncio.Future[list[str]]") -> None:
+        self._under_way.pop(name, None)
+        if not found.cancelled():
+            found.exception()  # looked at, or asyncio complains where all askers are gone
 
 
 def _resolved(host: str, port: int) -> list[str] | Exception:

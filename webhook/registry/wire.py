@@ -151,12 +151,12 @@ class Wire:
         origin, url = f"{way.url.scheme}://{authority(way.url)}", _shown(ask, way.url)
         with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
             async with asyncio.timeout_at(ends):
-                response = await self._send(ask, way)
+                response = await self._send(ask, way, url)
                 try:
                     attempt.status = response.status_code
                     location = response.headers.get("Location")
                     if response.status_code not in _REDIRECTS or location is None or ask.form:
-                        return await self._reply(ask, response, way)
+                        return await self._reply(ask, response, way, url)
                     await read_words(response)  # so that the connection can be used again
                     return _Onward(_target(way.url, location, url), _public(response))
                 finally:
@@ -177,8 +177,8 @@ class Wire:
                 seconds = time.perf_counter() - started
                 self._hooks.on_exchange(Exchanged(method, url, attempt.status, code, seconds))
 
-    async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
-        """Away from home nothing goes along that only the first host should see."""
+    async def _send(self, ask: Ask, way: _Way, shown: str) -> httpx.Response:
+        """Away from home nothing goes along that only the first host should see. `shown`: the URL as a log has it."""
         # A registry that encodes all the same is understood, but the digest is over the plain bytes.
         ours = {"Accept": ask.accept, "Accept-Encoding": "identity", "User-Agent": _AGENT}
         if way.home and ask.authorization:
@@ -193,12 +193,12 @@ class Wire:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
         content = ask.form or None
         request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
-        _log.debug("%s %s", ask.method, _shown(ask, way.url))
+        _log.debug("%s %s", ask.method, shown)
         configuration = ask.tls if way.home else ask.tls.abroad
         transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
-    async def _reply(self, ask: Ask, response: httpx.Response, way: _Way) -> Reply:
+    async def _reply(self, ask: Ask, response: httpx.Response, way: _Way, shown: str) -> Reply:
         headers = response.headers
         if ask.method == "HEAD":
             body = b""
@@ -212,7 +212,7 @@ class Wire:
             media_type=media_type(headers),
             digest_hint=headers.get("Docker-Content-Digest", ""),
             body=body,
-            url=_shown(ask, way.url),
+            url=shown,
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
             public=_public(response),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
