@@ -83,7 +83,7 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
                 if early.status not in (401, 403, 404) or (known.certain and not _asks_anew(early, known, repository)):
                     return refused
     reply = yield from _send(Send())
-    challenge = _challenge(reply)
+    challenge = challenge_of(reply)
     if challenge is None:
         return Conclusion(reply, open=True)
     if refused is not None and _wants(challenge, repository) == _wants(known.challenge, repository):
@@ -94,7 +94,7 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
     return Conclusion(answered or reply, open=False, challenge=challenge)
 
 
-def _challenge(reply: Reply) -> Challenge | None:
+def challenge_of(reply: Reply) -> Challenge | None:
     """What a 401 asks for, without what it says of the token that it refuses (RFC 6750 section 3)."""
     challenge = login_challenge(parse_challenges(reply.challenges)) if reply.status == 401 else None
     if challenge is None:
@@ -111,7 +111,7 @@ def of_any_repository(challenge: Challenge) -> Challenge:
 
 def _asks_anew(reply: Reply, known: Known, repository: str) -> bool:
     """Whether a refusal asks for something else than what was known, and answered."""
-    challenge = _challenge(reply)
+    challenge = challenge_of(reply)
     return challenge is not None and _wants(challenge, repository) != _wants(known.challenge, repository)
 
 

@@ -13,10 +13,21 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
-from webhook.registry.auth import REFUSALS, Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
+from webhook.registry.auth import (
+    REFUSALS,
+    Conclusion,
+    Known,
+    Send,
+    Token,
+    TokenWanted,
+    challenge_of,
+    converse,
+    of_any_repository,
+)
 from webhook.registry.cache import Key
 from webhook.registry.credentials import OPEN, Login
 from webhook.registry.faults import never_connected, of_status, speaks_no_tls
+from webhook.registry.firsts import Firsts
 from webhook.registry.grants import fetch_grant
 from webhook.registry.heads import FAULT_SECONDS, REFUSED_SECONDS, Heads
 from webhook.registry.options import Hooks, RegistryOptions
@@ -84,6 +95,7 @@ class RegistryClient:
         self._heads = Heads(hooks)
         self._challenges: OrderedDict[tuple[str, str], _Learnt] = OrderedDict()
         self._plain: OrderedDict[str, None] = OrderedDict()
+        self._firsts = Firsts()
 
     async def document(self, place: Place, key: Key, login: Login, earlier: Document | None = None) -> Sight:
         """The document that a key names, its hash compared with the digest. Raises RegistryError.
@@ -163,6 +175,14 @@ class RegistryClient:
             dial_timeout=place.dial_timeout,
             method=method,
         )
+        first = await self._firsts.wait(place.origin)
+        try:
+            return await self._conversation(place, key, login, ask)
+        finally:
+            if first:  # whatever has become of it
+                self._firsts.met(place.origin, answered=False)
+
+    async def _conversation(self, place: Place, key: Key, login: Login, ask: Ask) -> Conclusion:
         learnt, certain = self._learnt(place, key.repository)
         flow = converse(login, key.repository, Known(learnt.challenge, certain))
         public, tokens_fail = learnt.public, False
@@ -174,6 +194,7 @@ class RegistryClient:
                     if isinstance(step, Send):
                         answer = await self._wire.get(replace(ask, authorization=step.authorization))
                         public = answer.public
+                        self._meet(place, answer)
                     else:
                         answer = await self._token(_Realm(place, key.domain, public), step, login)
                 except RegistryError as error:
@@ -192,6 +213,15 @@ class RegistryClient:
             _remember(self._challenges, (place.origin, ""), everywhere)
             _remember(self._challenges, (place.origin, key.repository), learnt)
         return conclusion
+
+    def _meet(self, place: Place, reply: Reply) -> None:
+        """Takes note of a host's first answer, for those who wait for it: what it wants of this repository it wants of
+        the others as well, as a rule."""
+        challenge = challenge_of(reply)
+        known = (place.origin, "")
+        if challenge is not None and known not in self._challenges and _is_short(challenge):
+            _remember(self._challenges, known, _Learnt(of_any_repository(challenge), reply.public))
+        self._firsts.met(place.origin, answered=True)
 
     def _learnt(self, place: Place, repository: str) -> "tuple[_Learnt, bool]":
         """What is known of a registry's challenge, and whether this very repository gave it."""

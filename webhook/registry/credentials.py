@@ -76,8 +76,9 @@ async def logins(
 async def _credentials(
     reference: Reference, access: Access, own: Sequence[OwnCredentials]
 ) -> AsyncGenerator[Credential, None]:
-    for credential in Keyring.from_secrets(access.secrets).lookup(reference.name):
-        yield credential
+    if access.secrets:
+        for credential in Keyring.from_secrets(access.secrets).lookup(reference.name):
+            yield credential
     for source in own:
         for credential in await source.lookup(reference, access):
             yield credential
