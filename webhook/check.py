@@ -24,6 +24,7 @@ from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
 from webhook.core.workload import Workload, parse_workload
 from webhook.report.document import Checked
+from webhook.report.run import Problem
 from webhook.service import Judge, Request
 
 STDIN: Final = "-"
@@ -50,7 +51,7 @@ class Reading:
     """What was read: objects with their sources, and what could not be read or understood, a line each."""
 
     objects: list[SourcedObject] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -70,12 +71,12 @@ def read_manifests(names: Iterable[str], *, recursive: bool) -> Reading:
                 for found in iterate_documents(_content(file), shown):
                     reading.objects.append(found)  # kept one by one: the next may be a mistake
             except MalformedObject as error:
-                reading.problems.append(str(error))
+                reading.problems.append(Problem(str(error), shown))
                 continue
             if len(reading.objects) == before:
                 reading.notes.append(f"{shown}: no objects in it")
     if not reading.objects and not reading.problems:
-        reading.problems.append(NOTHING_TO_CHECK)
+        reading.problems.append(Problem(NOTHING_TO_CHECK))
     return reading
 
 
@@ -151,7 +152,7 @@ def sort_out(
                 elif not cluster.add(obj, namespace):
                     others[str(obj["kind"])] += 1
         except MalformedObject as error:
-            reading.problems.append(str(error))
+            reading.problems.append(Problem(str(error), source.rpartition("#")[0]))
     if others:
         number = f"{others.total()} object{'s' if others.total() > 1 else ''}"
         named = [f"{kind} ({count})" for kind, count in others.most_common()]
@@ -196,7 +197,7 @@ def _content(name: str) -> bytes:
 def _files(name: str, reading: Reading, *, recursive: bool) -> Iterator[str]:
     """The files that a name stands for: itself, or those of a directory in the order of their names."""
     if not name:
-        reading.problems.append("-f: the name of a file is empty")
+        reading.problems.append(Problem("-f: the name of a file is empty"))
         return
     path = Path(name)
     try:
@@ -206,7 +207,7 @@ def _files(name: str, reading: Reading, *, recursive: bool) -> Iterator[str]:
         inside = path.rglob("*") if recursive else path.iterdir()
         files = sorted(str(file) for file in inside if file.suffix in SUFFIXES and file.is_file())
     except OSError as error:
-        reading.problems.append(f"{name}: cannot be read: {error.strerror}")
+        reading.problems.append(Problem(f"{name}: cannot be read: {error.strerror}", name))
         return
     if not files:
         reading.notes.append(f"{name}: no {', '.join(SUFFIXES)} files in it")

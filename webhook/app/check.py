@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TextIO
+from types import MappingProxyType
+from typing import Final, TextIO
 
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
@@ -17,6 +18,7 @@ from webhook.registry.options import Hooks
 from webhook.registry.resolver import RegistryImages
 from webhook.report.document import Checked, check_document
 from webhook.report.lines import deliver, say
+from webhook.report.run import CheckRun, Problem
 from webhook.report.table import print_table
 from webhook.service import Judge
 from webhook.settings import Settings, judged_kinds, load_settings
@@ -48,23 +50,28 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     reading = read_manifests(request.files, recursive=request.recursive)
     checked = asyncio.run(_check(request, settings, reading, environment)) if reading.objects else []
 
-    def write(stream: TextIO) -> None:
-        if request.output == "json":
-            stream.write(json.dumps(check_document(checked), indent=2) + "\n")
-        else:
-            print_table(checked, stream)
-
-    deliver(output, write)  # that nobody reads them any more changes no exit code
-    for line in (*reading.notes, *reading.problems):
-        say(line)
-    return _exit_code(request, reading, checked)
+    run = CheckRun(checked, reading.notes, reading.problems, "warn" if request.strict else "deny")
+    deliver(output, lambda stream: WRITERS[request.output](run, stream))  # a reader that has gone changes no exit code
+    for line in (*run.notes, *run.problems):
+        say(str(line))
+    return run.exit_code
 
 
-def _exit_code(request: CheckRequest, reading: Reading, checked: Sequence[Checked]) -> int:
-    decisions = {one.judgement.decision for one in checked}
-    if reading.problems:
-        return 2
-    return int("deny" in decisions or (request.strict and "warn" in decisions))
+def _write_table(run: CheckRun, stream: TextIO) -> None:
+    print_table(run.checked, stream)
+
+
+def _write_json(run: CheckRun, stream: TextIO) -> None:
+    stream.write(json.dumps(check_document(run.checked), indent=2) + "\n")
+
+
+WRITERS: Final[Mapping[str, Callable[[CheckRun, TextIO], None]]] = MappingProxyType(
+    {
+        "table": _write_table,
+        "json": _write_json,
+    }
+)
+"""The forms of output by name; the choices of `check -o` are these."""
 
 
 async def _check(
@@ -74,7 +81,10 @@ async def _check(
         cluster, api_server = await _cluster(request, reading, stack, with_node_pools=settings.nodes.node_pools)
         found = sort_out(reading, cluster, request.namespace or "default", judged_kinds(settings))
         # What an object is told must not depend on which other objects happened to be looked up before it.
-        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, reading.problems.append))
+        own = (
+            *own_credentials(settings, Hooks()),
+            docker_logins(environment, say, lambda text: reading.problems.append(Problem(text))),
+        )
         for source in own:
             stack.push_async_callback(source.aclose)
         options = in_environment(registry_options(settings, own), environment, api_server)
