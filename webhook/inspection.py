@@ -232,7 +232,7 @@ def _fault(error: RegistryError | BadCredentials | MalformedDocument) -> Fault:
     """The fault of an exception: in full for the log, in the words of its code for the reader."""
     logger.info("%s", error)
     if isinstance(error, RegistryError):
-        return error.code, error_text(error.code)
+        return error.code, error.told or error_text(error.code)
     if isinstance(error, BadCredentials):
         return "bad-credentials", error_text("bad-credentials", str(error))
     return "malformed", f"{error_text('malformed')} ({error})"
