@@ -17,6 +17,21 @@ INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "PODGATE_DEBUG"
 """Set to anything: an internal error ends in Python's trace."""
 
+FORMS: Final = ("table", "json", "github", "sarif", "junit")
+"""What `check -o` prints (app/check.py, WRITERS)."""
+
+
+def _reports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """FORM=FILE taken apart."""
+    found = []
+    for value in values:
+        form, equals, file = value.partition("=")
+        if form not in FORMS or not equals or not file:
+            raise click.BadParameter(f"{value!r} is not FORM=FILE with one of the forms {', '.join(FORMS)}")
+        found.append((form, file))
+    return tuple(found)
+
+
 _CONFIG = click.option("--config", metavar="FILE", help="Settings; else what PODGATE_CONFIG names, else the defaults.")
 
 
@@ -42,6 +57,7 @@ def serve(config: str | None, nodes: str | None) -> None:
 
 @podgate.command()
 @_CONFIG
+@click.argument("paths", nargs=-1, metavar="[FILE|DIR|-]...", type=click.Path(exists=True, allow_dash=True))
 @click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests. [default: -]")
 @click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
 @click.option("--nodes", metavar="FILE", help="Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
@@ -50,10 +66,15 @@ def serve(config: str | None, nodes: str | None) -> None:
 )
 @click.option("--context", metavar="NAME", help="The kubeconfig context whose nodes are asked for.")
 @click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option(
+    "--report", "reports", multiple=True, metavar="FORM=FILE", callback=_reports, help="A form of output, into a file."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 where there is a warning, too.")
 def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as CheckRequest's fields
     """Judge manifests as the webhook would.
+
+    They are named with -f, as kubectl takes them, or just named, as pre-commit and xargs do it.
 
     \b
     A target is PLATFORM[,runtime=containerd://2.1][,label=K=V][,taint=K=V:EFFECT].
@@ -63,6 +84,7 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 
     if options["nodes"] and options["context"]:
         raise click.UsageError("--nodes and --context exclude each other")
+    options["files"] += options.pop("paths")
     if not options["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("name manifests with -f, or pipe them in")
     options["files"] = options["files"] or ("-",)

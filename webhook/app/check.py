@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TextIO
 
@@ -17,8 +18,11 @@ from webhook.observability import logs
 from webhook.registry.options import Hooks
 from webhook.registry.resolver import RegistryImages
 from webhook.report.document import Checked, check_document
+from webhook.report.github import write_github
+from webhook.report.junit import write_junit
 from webhook.report.lines import deliver, say
 from webhook.report.run import CheckRun, Problem
+from webhook.report.sarif import write_sarif
 from webhook.report.table import print_table
 from webhook.service import Judge
 from webhook.settings import Settings, judged_kinds, load_settings
@@ -26,7 +30,7 @@ from webhook.settings import Settings, judged_kinds, load_settings
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """The options of `podgate check`, as the command line has them."""
+    """The options of `podgate check`, as the command line has them; `reports`: further forms, each with a file."""
 
     files: tuple[str, ...]
     config: str | None = None
@@ -37,6 +41,7 @@ class CheckRequest:
     namespace: str = "default"
     output: str = "table"
     strict: bool = False
+    reports: tuple[tuple[str, str], ...] = ()
 
 
 def run_check(request: CheckRequest, environment: Mapping[str, str], output: TextIO | None) -> int:
@@ -50,10 +55,15 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     reading = read_manifests(request.files, recursive=request.recursive)
     checked = asyncio.run(_check(request, settings, reading, environment)) if reading.objects else []
 
-    run = CheckRun(checked, reading.notes, reading.problems, "warn" if request.strict else "deny")
+    run = CheckRun(
+        checked, reading.notes, reading.problems, "warn" if request.strict else "deny", root=_source_root(environment)
+    )
     deliver(output, lambda stream: WRITERS[request.output](run, stream))  # a reader that has gone changes no exit code
     for line in (*run.notes, *run.problems):
         say(str(line))
+    for form, name in request.reports:
+        with Path(name).open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            WRITERS[form](run, stream)
     return run.exit_code
 
 
@@ -69,9 +79,26 @@ WRITERS: Final[Mapping[str, Callable[[CheckRun, TextIO], None]]] = MappingProxyT
     {
         "table": _write_table,
         "json": _write_json,
+        "github": write_github,
+        "sarif": write_sarif,
+        "junit": write_junit,
     }
 )
 """The forms of output by name; the choices of `check -o` are these."""
+
+_ROOTS: Final = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+"""Where GitHub's and GitLab's runners say that the source tree is; a job may have gone into a folder of it."""
+
+
+def _source_root(environment: Mapping[str, str]) -> str:
+    """The folder that reports name files below, as code hosts know them: the source tree, else the current folder."""
+    named = next((environment[name] for name in _ROOTS if environment.get(name)), "")
+    if named and Path(named).is_absolute():
+        return named
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed: files are named as they were given
+        return ""
 
 
 async def _check(

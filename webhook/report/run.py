@@ -40,7 +40,8 @@ class CheckRun:
     """What a run found: objects in the order in which they were read, and what people are told beside them.
 
     `notes` are remarks that change nothing, `problems` what makes the run incomplete. `against` says in words what
-    stood for the cluster ("2 nodes of nodes.yaml"), empty where nothing was judged.
+    stood for the cluster ("2 nodes of nodes.yaml"), empty where nothing was judged. `root` is the folder of the source
+    tree, below which reports for code hosts name files; empty: files are named as they were given.
     """
 
     checked: Sequence[Checked]
@@ -48,6 +49,7 @@ class CheckRun:
     problems: Sequence[Problem] = ()
     fail_on: FailOn = "deny"
     against: str = ""
+    root: str = ""
 
     def fails(self, one: Checked) -> bool:
         """Whether the run fails for this object."""
