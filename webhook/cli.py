@@ -97,15 +97,22 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 @_CONFIG
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-n", "--namespace", default="", help="Whose credentials of the settings are used. [default: anybody's]")
+@click.option("--cluster", is_flag=True, help="Say for which nodes of the current kubeconfig context they work.")
+@click.option("--context", metavar="NAME", help="The same, of another context of the kubeconfig.")
+@click.option("--nodes", metavar="FILE", help="The same, of a file as `kubectl get nodes -o yaml` prints it.")
+@click.option("--target", "targets", multiple=True, metavar="PLATFORM[,...]", help="The same, of a node thought up.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named as InspectRequest's fields
     """Show what images offer, entry by entry, and how it was found.
 
     Digest, media type, every entry, the requests that were made, which host answered, and where the credential came
-    from. Exit codes: 0 all is known; 2 something is not, and what is known is shown all the same.
+    from. No cluster is asked unless --cluster or --context says so. Exit codes: 0 all is known; 2 something is not, and
+    what is known is shown all the same.
     """
     from webhook.app.inspect import InspectRequest, run_inspect  # noqa: PLC0415  # as above
 
+    if options["nodes"] and (options["context"] or options["cluster"]):
+        raise click.UsageError("--nodes excludes --cluster and --context")
     sys.exit(run_inspect(InspectRequest(**options), os.environ, sys.stdout))
 
 
