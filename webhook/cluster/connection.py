@@ -30,6 +30,18 @@ _ANSWER_SECONDS = 30.0
 """For one answer that is not a watch. A page of 100 nodes takes a healthy API server some ten milliseconds."""
 
 
+class ListExpired(ClusterUnavailable):
+    """A list in pages took longer than the API server keeps what it was (410). `token` goes on from where it was, with
+    what is stored by now; empty where the server gives none.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+    """
+
+    def __init__(self, problem: str, token: str) -> None:
+        super().__init__(problem, 410)
+        self.token = token
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """A request: what is asked for, and how long it may take. `body`: an object, or a JSON patch."""
@@ -178,7 +190,10 @@ class Connection:
         if status == 401:
             problem = "does not accept the credentials (401); they may have expired: log in again"
         else:
-            problem = f"answers {status}: {await _message(response)}"
+            words, token = await _status(response)
+            problem = f"answers {status}: {words}"
+            if status == 410:
+                return ListExpired(f"{self.host} {problem}", token)
         return ClusterUnavailable(f"{self.host} {problem}", status, _retry_after(response))
 
 
@@ -198,13 +213,17 @@ async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             parts.append(rest)
 
 
-async def _message(response: aiohttp.ClientResponse) -> str:
-    """What the server says of a fault: the message of its Status, which names the missing permission."""
+async def _status(response: aiohttp.ClientResponse) -> tuple[str, str]:
+    """What the server says of a fault: the message of its Status, which names the missing permission, and the token by
+    which a list goes on all the same, empty where there is none."""
+    message, token = None, ""
     try:
-        message = json.loads(await response.read())["message"]
-    except (ValueError, KeyError, TypeError):
-        message = response.reason
-    return one_line(message) or "no reason given"
+        status = json.loads(await response.read())
+        message = status["message"]
+        token = str((status.get("metadata") or {}).get("continue") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = message or response.reason
+    return one_line(message) or "no reason given", token
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

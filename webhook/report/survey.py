@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from webhook.core.decision import Reason
 from webhook.core.errors import ErrorCode
+from webhook.core.fleet import Owner
 from webhook.core.outcome import Verdict, Why
 
 State = Literal["ready", "partial", "blocked", "unknown", "skipped"]
@@ -60,19 +61,6 @@ class Cell:
     why: Why
     replicas: int
     others: tuple[Verdict, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who wants pods: what a person would edit. `namespace` is empty where the object is in none."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """As kubectl writes it, with the namespace: `Deployment shop/web`."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import Final, Literal
 
 from webhook.core.decision import ImageFinding, Judgement
 from webhook.core.errors import InvalidReference
+from webhook.core.fleet import Owner
 from webhook.core.grouping import NodeGroup
 from webhook.core.outcome import Outcome, Verdict, Why
 from webhook.core.platform import format_platform
 from webhook.core.reference import parse_image
 from webhook.core.scheduling import Node
 from webhook.report.document import Checked
-from webhook.report.survey import STATE_OF, STATES, Cell, Column, ImageSurvey, Owner, State, Survey, Use, WorkloadSurvey
+from webhook.report.survey import STATE_OF, STATES, Cell, Column, ImageSurvey, State, Survey, Use, WorkloadSurvey
 
 UNKNOWN_PLATFORM: Final = "unknown"
 """The column of nodes that do not say what they are."""
@@ -36,7 +37,7 @@ class Surveyed:
 
 
 def survey_of(entries: Sequence[Surveyed], nodes: Sequence[Node], *, targets: Sequence[Node] = ()) -> Survey:
-    """The survey of judged workloads. `nodes` are those that are there now; with `targets` these alone count."""
+    """The survey of judged workloads. `nodes` are those that are there, `targets` those that are thought to be."""
     table = _Table(nodes, targets)
     for entry in entries:
         table.add(entry)
@@ -55,7 +56,7 @@ def survey_of_checked(checked: Sequence[Checked], *, targets: Sequence[Node] = (
             node.name: node
             for finding in one.judgement.findings
             for node in finding.nodes
-            if node.name and not node.name.startswith("declared ")
+            if node.name and node not in targets and not node.name.startswith("declared ")
         }
     return replace(survey_of(entries, tuple(nodes.values()), targets=targets), counted="objects")
 
@@ -93,14 +94,11 @@ class _Table:
     def __init__(self, nodes: Sequence[Node], targets: Sequence[Node]) -> None:
         self._targets = {target.name: target for target in targets if target.name}
         self._columns: dict[str, Column] = {}
-        if targets:
-            for target in targets:
-                name = str(target.name)
-                self._columns[name] = Column(name, platform_text(target), 0, "target")
-        else:
-            for platform, count in Counter(map(platform_text, nodes)).most_common():
-                self._columns[platform] = Column(platform, platform, count)
-        self._there = {node.name for node in nodes}
+        for target in targets:
+            name = str(target.name)
+            self._columns[name] = Column(name, platform_text(target), 0, "target")
+        for platform, count in Counter(map(platform_text, nodes)).most_common():
+            self._columns.setdefault(platform, Column(platform, platform, count))
         self._images: dict[tuple[object, ...], _Seen] = {}
         self._owners: dict[Owner, WorkloadSurvey] = {}
 
@@ -144,8 +142,9 @@ class _Table:
 
     def _columns_of(self, group: NodeGroup) -> Iterator[str]:
         """The columns that the nodes of a group belong to; what has none yet gets one."""
-        if any(node.name in self._targets for node in group):
-            yield from (str(node.name) for node in group if node.name in self._targets)
+        targets = [str(node.name) for node in group if node.name in self._targets] if self._targets else []
+        yield from targets
+        if len(targets) == len(group):
             return
         first = group.first
         platform = platform_text(first)

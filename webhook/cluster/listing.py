@@ -1,0 +1,124 @@
+"""Everything of a kind in a cluster, once: page by page, so that never more than a page of it is held."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from webhook.cluster.connection import Connection, ListExpired
+from webhook.cluster.objects import is_object_name
+from webhook.core.errors import ClusterUnavailable
+from webhook.core.kinds import FurtherKind
+
+PAGE: Final = 500
+"""Objects in an answer; kubectl asks for as many at a time (cli-runtime, --chunk-size)."""
+
+_PAGE_SECONDS: Final = 60.0
+"""For one page: an API server whose cache is cold reads 500 large pods from etcd first."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A kind to be listed: `path` of its API, `plural`, and the apiVersion and kind that the items of a list lack."""
+
+    path: str
+    plural: str
+    api_version: str
+    kind: str
+
+    def where(self, namespace: str) -> str:
+        """The path of its objects in a namespace, in all of them where that is empty."""
+        middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        return f"{self.path}{middle}/{self.plural}"
+
+
+PODS: Final = Listed("/api/v1", "pods", "v1", "Pod")
+
+WITH_TEMPLATES: Final = (
+    Listed("/apis/apps/v1", "replicasets", "apps/v1", "ReplicaSet"),
+    Listed("/apis/apps/v1", "deployments", "apps/v1", "Deployment"),
+    Listed("/apis/apps/v1", "statefulsets", "apps/v1", "StatefulSet"),
+    Listed("/apis/apps/v1", "daemonsets", "apps/v1", "DaemonSet"),
+    Listed("/apis/batch/v1", "jobs", "batch/v1", "Job"),
+    Listed("/apis/batch/v1", "cronjobs", "batch/v1", "CronJob"),
+    Listed("/api/v1", "replicationcontrollers", "v1", "ReplicationController"),
+)
+"""What pods are made from. They are listed after the pods: an owner that is made in between is found all the same."""
+
+
+async def list_all(connection: Connection, listed: Listed, namespace: str = "") -> AsyncIterator[dict[str, Any]]:
+    """The objects of a kind, in one namespace or (empty) in all, one after the other.
+
+    Where the list expires on the way, it goes on with what is stored by then, as the API server offers: objects that
+    were made or deleted in the meantime may be missing or there, none is there twice. Raises ClusterUnavailable; status
+    403 where they may not be listed, 404 where the API is not served.
+    """
+    token = ""
+    while True:
+        query = [("limit", str(PAGE))] + ([("continue", token)] if token else [])
+        try:
+            answer = await connection.get(listed.where(namespace), query, seconds=_PAGE_SECONDS)
+        except ListExpired as error:
+            if not error.token or error.token == token:
+                raise
+            _log.info("The list of %s goes on from where it was: %s", listed.plural, error)
+            token = error.token
+            continue
+        items = answer.get("items")
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict):
+                yield {**item, "apiVersion": listed.api_version, "kind": listed.kind}
+        metadata = answer.get("metadata")
+        token = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
+        if not token:
+            return
+
+
+async def further_kinds(connection: Connection, kinds: Iterable[FurtherKind]) -> tuple[list[Listed], list[str]]:
+    """The kinds that settings add, as the API server serves them, and what is wrong with the others, a line each."""
+    found, problems = [], []
+    groups: dict[str, tuple[str, list[Mapping[str, Any]]] | str] = {}
+    for one in kinds:
+        if one.group not in groups:
+            groups[one.group] = await _served(connection, one.group)
+        served = groups[one.group]
+        if isinstance(served, str):
+            problems.append(f"kind {one.resource}.{one.group}: {served}")
+            continue
+        version, resources = served
+        named = [str(each.get("kind")) for each in resources if each.get("name") == one.resource]
+        if named:
+            path = f"/apis/{one.group}/{version}" if one.group else f"/api/{version}"
+            api_version = f"{one.group}/{version}" if one.group else version
+            found.append(Listed(path, one.resource, api_version, named[0]))
+        else:
+            problems.append(f"kind {one.resource}.{one.group}: the API server serves none in {version}")
+    return found, problems
+
+
+async def _served(connection: Connection, group: str) -> tuple[str, list[Mapping[str, Any]]] | str:
+    """The preferred version of an API group, and its resources; a text where there is none."""
+    try:
+        if not group:
+            version = "v1"
+            found = await connection.get("/api/v1")
+        else:
+            if not is_object_name(group):
+                return "no API group has such a name"
+            about = await connection.get(f"/apis/{group}")
+            preferred = about.get("preferredVersion")
+            version = str((preferred if isinstance(preferred, Mapping) else {}).get("version") or "")
+            if not is_object_name(version):
+                return "the API server names no version of the group"
+            found = await connection.get(f"/apis/{group}/{version}")
+    except ClusterUnavailable as error:
+        return "its API group is not served" if error.status == 404 else str(error)
+    return version, list(_resources(found))
+
+
+def _resources(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    resources = document.get("resources")
+    yield from (each for each in (resources if isinstance(resources, list) else ()) if isinstance(each, Mapping))
