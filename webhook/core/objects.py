@@ -34,6 +34,11 @@ class Fields:
         self._values = values
         self.path = path
 
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The object itself, as it was read."""
+        return self._values
+
     @classmethod
     def of(cls, document: object) -> "Fields":
         """The fields of a whole document, whatever was read. Raises MalformedObject where it is no object."""
