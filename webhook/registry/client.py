@@ -11,6 +11,7 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
+from webhook.core.reference import Reference
 from webhook.registry.auth import REFUSALS, Conclusion, Known, Send, Token, TokenWanted, converse, of_any_repository
 from webhook.registry.cache import Key
 from webhook.registry.credentials import OPEN, Login
@@ -144,20 +145,41 @@ class RegistryClient:
             return None
         return conclusion
 
+    async def tags(self, place: Place, reference: Reference, login: Login, query: str) -> Reply:
+        """A page of the tags of a reference's repository, as JSON. `query`: which one, in the words of the registry.
+
+        Raises RegistryError.
+        """
+        url = place.url(reference.path, "tags", "list")
+        ask = self._ask(place, login, f"{url}{'&' if '?' in url else '?'}{query}")
+        about = Key("", reference.domain, reference.path, "tag", "")
+        conclusion = await self._about(place, about, login, replace(ask, accept="application/json"))
+        if conclusion.reply.status != 200:
+            raise _refusal(place, conclusion.reply)
+        return conclusion.reply
+
     async def _converse(
         self, place: Place, key: Key, login: Login, *, method: Literal["GET", "HEAD"] = "GET"
     ) -> Conclusion:
         what = "blobs" if key.what == "config" else "manifests"
-        ask = Ask(
-            url=place.url(key.repository, what, key.name),
-            accept="*/*" if what == "blobs" else ACCEPT,
-            limit=CONFIG_LIMIT if what == "blobs" else MANIFEST_LIMIT,
+        ask = self._ask(place, login, place.url(key.repository, what, key.name))
+        if what == "blobs":
+            ask = replace(ask, accept="*/*", limit=CONFIG_LIMIT)
+        return await self._about(place, key, login, replace(ask, method=method))
+
+    def _ask(self, place: Place, login: Login, url: str) -> Ask:
+        return Ask(
+            url=url,
+            accept=ACCEPT,
+            limit=MANIFEST_LIMIT,
             tls=place.tls,
             header=place.header,
             secrets=login.secrets,
             dial_timeout=place.dial_timeout,
-            method=method,
         )
+
+    async def _about(self, place: Place, key: Key, login: Login, ask: Ask) -> Conclusion:
+        """What comes of a request about a repository, in the end."""
         learnt, certain = self._learnt(place, key.repository)
         flow = converse(login, key.repository, Known(learnt.challenge, certain))
         public = learnt.public
