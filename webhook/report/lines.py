@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
+def disarmed(text: str) -> str:
+    """One line of a log with foreign text in it, without what a terminal or a runner of CI would obey."""
+    return _COMMAND.sub("#?", printable(text))
+
+
 def say(text: str) -> None:
     """One line on standard error, in podgate's own voice.
 
@@ -23,7 +28,7 @@ def say(text: str) -> None:
     question marks.
     """
     if sys.stderr is not None:  # closed by whoever started the process
-        line = _COMMAND.sub("#?", printable(" ".join(text.splitlines())))
+        line = disarmed(" ".join(text.splitlines()))
         with contextlib.suppress(OSError):  # nobody is left to be told
             print(f"podgate: {line}", file=sys.stderr)  # noqa: T201  # the command line's own voice
 
