@@ -1,21 +1,18 @@
 """The command line: options and exit codes, no logic.
 
 Exit codes: 0 nothing was denied; 1 something was; 2 something could not be read or was not understood, or the command
-line itself is wrong; 130 interrupted.
+line itself is wrong; 130 interrupted (command_line.py).
 """
 
 import os
 import sys
-from importlib.metadata import version
-from io import StringIO, TextIOWrapper
+from io import StringIO
 from typing import Any, Final
 
 import click
 
-UNREADABLE: Final = 2
-INTERRUPTED: Final = 130
-DEBUG_VARIABLE: Final = "PODGATE_DEBUG"
-"""Set to anything: an internal error ends in Python's trace."""
+from webhook.command_line import Commands, start
+from webhook.completion import SHELLS, context_names, files, script, targets
 
 FORMS: Final = ("table", "json", "github", "sarif", "junit")
 """What `check -o` prints (app/check.py, WRITERS)."""
@@ -32,18 +29,28 @@ def _reports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     return tuple(found)
 
 
-_CONFIG = click.option("--config", metavar="FILE", help="Settings; else what PODGATE_CONFIG names, else the defaults.")
+_CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    shell_complete=files,
+    help="Settings; else what PODGATE_CONFIG names, else the defaults.",
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("podgate"), prog_name="podgate")
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="podgate", prog_name="podgate")
 def podgate() -> None:
     """Stops images from reaching nodes that they cannot run on."""
 
 
 @podgate.command()
 @_CONFIG
-@click.option("--nodes", metavar="FILE", help="Judge by a file of nodes, without any cluster; read again when changed.")
+@click.option(
+    "--nodes",
+    metavar="FILE",
+    shell_complete=files,
+    help="Judge by a file of nodes, without any cluster; read again when changed.",
+)
 def serve(config: str | None, nodes: str | None) -> None:
     """Answer AdmissionReviews over HTTPS.
 
@@ -58,13 +65,33 @@ def serve(config: str | None, nodes: str | None) -> None:
 @podgate.command()
 @_CONFIG
 @click.argument("paths", nargs=-1, metavar="[FILE|DIR|-]...", type=click.Path(exists=True, allow_dash=True))
-@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests. [default: -]")
-@click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
-@click.option("--nodes", metavar="FILE", help="Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
 @click.option(
-    "--target", "targets", multiple=True, metavar="PLATFORM[,...]", help="A node that is to be thought there."
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    metavar="FILE|DIR|-",
+    shell_complete=files,
+    help="Manifests. [default: -]",
 )
-@click.option("--context", metavar="NAME", help="The kubeconfig context whose nodes are asked for.")
+@click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
+@click.option(
+    "--nodes",
+    metavar="FILE",
+    shell_complete=files,
+    help="Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="PLATFORM[,...]",
+    shell_complete=targets,
+    help="A node that is to be thought there.",
+)
+@click.option(
+    "--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context whose nodes are asked for."
+)
 @click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option(
@@ -98,9 +125,23 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-n", "--namespace", default="", help="Whose credentials of the settings are used. [default: anybody's]")
 @click.option("--cluster", is_flag=True, help="Say for which nodes of the current kubeconfig context they work.")
-@click.option("--context", metavar="NAME", help="The same, of another context of the kubeconfig.")
-@click.option("--nodes", metavar="FILE", help="The same, of a file as `kubectl get nodes -o yaml` prints it.")
-@click.option("--target", "targets", multiple=True, metavar="PLATFORM[,...]", help="The same, of a node thought up.")
+@click.option(
+    "--context", metavar="NAME", shell_complete=context_names, help="The same, of another context of the kubeconfig."
+)
+@click.option(
+    "--nodes",
+    metavar="FILE",
+    shell_complete=files,
+    help="The same, of a file as `kubectl get nodes -o yaml` prints it.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="PLATFORM[,...]",
+    shell_complete=targets,
+    help="The same, of a node thought up.",
+)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named as InspectRequest's fields
     """Show what images offer, entry by entry, and how it was found.
@@ -118,7 +159,7 @@ def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named a
 
 @podgate.command()
 @click.option("--webhook-configuration", default="podgate", show_default=True, metavar="NAME", help="What to read.")
-@click.option("--context", metavar="NAME", help="The kubeconfig context of the cluster.")
+@click.option("--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context of the cluster.")
 @click.option("--address", metavar="HOST:PORT", help="Connect there instead of to the Service (a port-forward).")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to go on trying.")
 def ready(webhook_configuration: str, context: str | None, address: str | None, timeout: str) -> None:
@@ -152,39 +193,36 @@ def demo(images: tuple[str, ...], keep: bool) -> None:
     sys.exit(run_demo(images, keep=keep, environment=os.environ, output=output))
 
 
+@podgate.command()
+@click.argument("command", required=False, shell_complete=lambda *words: podgate.shell_complete(words[0], words[2]))
+@click.pass_context
+def help(context: click.Context, command: str | None) -> None:  # noqa: A001  # the command's name
+    """Show what a command does, and its options."""
+    above = context.parent
+    assert above is not None
+    if command is None:
+        click.echo(above.get_help())
+        return
+    _, asked, _ = podgate.resolve_command(above, [command])
+    assert asked is not None  # or UsageError is raised
+    click.echo(asked.get_help(click.Context(asked, above, command)))
+
+
+@podgate.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what a shell reads to complete podgate's words.
+
+    \b
+    bash: podgate completion bash > ~/.local/share/bash-completion/completions/podgate
+    zsh:  podgate completion zsh > "${fpath[1]}/_podgate"
+    fish: podgate completion fish > ~/.config/fish/completions/podgate.fish
+
+    kubectl completes `kubectl podgate` by itself: kubectl_complete-podgate is beside podgate.
+    """
+    click.echo(script(shell), nl=False)
+
+
 def main() -> None:
-    """The console script: every error in one line, no traceback for what a user can mend."""
-    try:
-        _run()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-
-
-def _run() -> None:
-    from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput  # noqa: PLC0415  # as above
-    from webhook.report.lines import say  # noqa: PLC0415  # as above
-
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A file's name need not be text, and a terminal need not know every character.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        podgate.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(UNREADABLE)
-    except (MalformedInput, ClusterUnavailable, CannotServe) as error:
-        say(str(error))
-        sys.exit(UNREADABLE)
-    except click.Abort:
-        sys.exit(INTERRUPTED)
-    except OSError as error:  # what the machine refuses: a full disk, a port, a folder
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(UNREADABLE)
-    except Exception as error:  # a fault of podgate's own must not look like a denial (Python would exit with 1)
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        say(f"internal error: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1 for the trace")
-        sys.exit(UNREADABLE)
+    """The console script."""
+    start(podgate)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TextIO
 
+from webhook import interrupts
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.core.errors import ClusterUnavailable
@@ -54,7 +55,7 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
     settings = load_settings(request.config, environment)
     logs.set_up("error", "text")
     problems: list[str] = []
-    inspections = asyncio.run(_inspect(request, settings, environment, problems))
+    inspections = interrupts.run(_inspect(request, settings, environment, problems))
 
     def write(stream: TextIO) -> None:
         if request.output == "json":
