@@ -1,5 +1,6 @@
 """What all commands have in common: how podgate is called, errors in one line, `--debug`, and how a run ends."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,20 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # click's own
         super().__init__(*arguments, **options)
         self.params.append(_debug_option())
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  # click's own
+    ) -> click.Context:
+        """As click does; an error that does not know whose option is wrong is told it. Raises UsageError."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            error.ctx = error.ctx or click.Context(self, parent, info_name)
+            raise
 
 
 class Commands(click.Group):
@@ -129,7 +144,9 @@ def _line(error: Exception) -> str:
     if isinstance(error, MalformedInput | ClusterUnavailable | CannotServe):
         return str(error)
     if isinstance(error, OSError):  # what the machine refuses: a full disk, a port, a folder
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        # Whoever writes into a file says which; what is printed is no file.
+        where = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
+        return f"{where}: {error.strerror}" if where else str(error)
     return f"internal error: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1, or say --debug, for the trace"
 
 

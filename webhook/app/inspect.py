@@ -17,7 +17,6 @@ from webhook.ports import Access, Cluster
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.resolver import RegistryImages
 from webhook.report.inspect_document import inspect_document
-from webhook.report.inspect_table import print_inspections
 from webhook.report.lines import deliver, say
 from webhook.settings import Settings, load_settings
 
@@ -61,6 +60,8 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
         if request.output == "json":
             stream.write(json.dumps(inspect_document(inspections), indent=2) + "\n")
         else:
+            from webhook.report.inspect_table import print_inspections  # noqa: PLC0415  # it loads what lays tables out
+
             print_inspections(inspections, stream)
 
     deliver(output, write)
