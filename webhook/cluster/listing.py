@@ -1,14 +1,14 @@
 """Everything of a kind in a cluster, once: page by page, so that never more than a page of it is held."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from webhook.cluster.connection import Connection, ListExpired
 from webhook.cluster.objects import is_object_name
-from webhook.core.errors import ClusterUnavailable
+from webhook.core.errors import ClusterUnavailable, MalformedInput
 from webhook.core.kinds import FurtherKind
 
 PAGE: Final = 500
@@ -16,6 +16,12 @@ PAGE: Final = 500
 
 _PAGE_SECONDS: Final = 60.0
 """For one page: an API server whose cache is cold reads 500 large pods from etcd first."""
+
+_MOST_BAD: Final = 5
+"""Objects of a kind that are not understood and named; the others are counted."""
+
+Take = Callable[[Mapping[str, Any]], object]
+"""Takes an object over, and keeps no more of it than it needs. Raises MalformedInput where it is not understood."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +81,42 @@ async def list_all(connection: Connection, listed: Listed, namespace: str = "") 
         token = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
         if not token:
             return
+
+
+async def list_fleet(
+    connection: Connection, take: Take, namespaces: Sequence[str], further: Iterable[FurtherKind]
+) -> list[str]:
+    """Gives all pods, and then what they are made from, to `take`; returns what could not be read, a line each.
+
+    `namespaces`: none for all. What may not be listed, or is not understood, leaves the rest as it is. Raises
+    ClusterUnavailable where pods cannot be listed for another reason than a missing permission: then the API server
+    cannot be asked at all.
+    """
+    kinds, problems = await further_kinds(connection, further)
+    for listed in (PODS, *WITH_TEMPLATES, *kinds):
+        bad: list[str] = []
+        for namespace in namespaces or ("",):
+            try:
+                async for obj in list_all(connection, listed, namespace):
+                    try:
+                        take(obj)
+                    except MalformedInput as error:
+                        bad.append(f"{listed.kind} {_name(obj)}: {error}")
+            except ClusterUnavailable as error:
+                if listed is PODS and error.status != 403:
+                    raise
+                where = f" in the namespace {namespace}" if namespace else ""
+                problems.append(f"{listed.plural}{where} are not known: {error}")
+        problems += bad[:_MOST_BAD]
+        if len(bad) > _MOST_BAD:
+            problems.append(f"{len(bad) - _MOST_BAD} more {listed.plural} were not understood")
+    return problems
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    metadata = obj.get("metadata")
+    fields = metadata if isinstance(metadata, Mapping) else {}
+    return f"{fields.get('namespace')}/{fields.get('name')}"
 
 
 async def further_kinds(connection: Connection, kinds: Iterable[FurtherKind]) -> tuple[list[Listed], list[str]]:
