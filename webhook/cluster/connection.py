@@ -6,6 +6,8 @@ nothing here, and nothing that serve imports, may name one: see docs/adr/0001-ow
 """
 
 import json
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -238,7 +240,10 @@ def _fault(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot be reached: {one_line(error.os_error.strerror or error)}"
+        number = error.os_error.errno
+        # Where several addresses were tried, asyncio has words of its own, and a number that is the system's.
+        system = os.strerror(number) if number and not isinstance(error.os_error, socket.gaierror) else ""
+        return f"cannot be reached: {system or one_line(error.os_error.strerror or error)}"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
         return "the connection broke"
     return f"{type(error).__name__}: {one_line(error)}"
