@@ -29,6 +29,24 @@ def _reports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     return tuple(found)
 
 
+def _age(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """A duration in seconds, which may be 0."""
+    return 0.0 if value.strip() in ("0", "0s") else _duration(context, parameter, value) or 0.0
+
+
+def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """A duration as Go writes it, in seconds; None where none is given."""
+    from webhook.core.goduration import parse_duration  # noqa: PLC0415  # as below
+
+    try:
+        found = None if value is None else parse_duration(value) / 1e9
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no duration, such as 30s, 500ms or 1m30s") from None
+    if found is not None and found <= 0:
+        raise click.BadParameter("must be longer than nothing")
+    return found
+
+
 _CONFIG = click.option(
     "--config",
     metavar="FILE",
@@ -92,12 +110,23 @@ def serve(config: str | None, nodes: str | None) -> None:
 @click.option(
     "--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context whose nodes are asked for."
 )
-@click.option("-n", "--namespace", default="default", show_default=True, help="For objects that name none.")
+@click.option("-n", "--namespace", metavar="NAME", help="For objects that name none. [default: the context's]")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option(
     "--report", "reports", multiple=True, metavar="FORM=FILE", callback=_reports, help="A form of output, into a file."
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 where there is a warning, too.")
+@click.option("--fail-on", type=click.Choice(["deny", "warn", "never"]), help="When to exit with 1. [default: deny]")
+@click.option("--strict", is_flag=True, help="The same as --fail-on warn.")
+@click.option("--ignore", multiple=True, metavar="GLOB", help="Images that count as running everywhere, by their name.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Objects judged side by side. [default: 64]")
+@click.option("--timeout", metavar="DURATION", callback=_duration, help="For all of it; the rest is undetermined then.")
+@click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
+@click.option(
+    "--cache-dir",
+    metavar="DIR",
+    shell_complete=files,
+    help="Keep there what registries say. [default: nothing is kept]",
+)
 def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as CheckRequest's fields
     """Judge manifests as the webhook would.
 
@@ -111,6 +140,10 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 
     if options["nodes"] and options["context"]:
         raise click.UsageError("--nodes and --context exclude each other")
+    if options["strict"] and options["fail_on"] in ("deny", "never"):
+        raise click.UsageError(f"--strict and --fail-on {options['fail_on']} contradict each other")
+    if options["jobs"] is None:
+        del options["jobs"]
     options["files"] += options.pop("paths")
     if not options["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("name manifests with -f, or pipe them in")
@@ -118,6 +151,83 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     if (*options["files"], options["nodes"]).count("-") > 1:
         raise click.UsageError("standard input (-) can be read only once")
     sys.exit(run_check(CheckRequest(**options), os.environ, sys.stdout))
+
+
+@podgate.command()
+@_CONFIG
+@click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    metavar="FILE|-",
+    shell_complete=files,
+    help="Saved workloads, as `kubectl get -o yaml` prints them. [default: the cluster's are listed]",
+)
+@click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Only there. [default: all]")
+@click.option("-A", "--all-namespaces", is_flag=True, help="All of them, which is the default.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="PLATFORM[,...]",
+    shell_complete=targets,
+    help="A node that is to be thought there, instead of today's.",
+)
+@click.option(
+    "--nodes",
+    metavar="FILE",
+    shell_complete=files,
+    help="Nodes instead of today's, as `kubectl get nodes -o yaml` prints them; - is stdin.",
+)
+@click.option("--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context of the cluster.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True)
+@click.option("--suggest", is_flag=True, help="Look for newer tags that have what is missing.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["never", "blocked", "partial", "unknown"]),
+    default="never",
+    show_default=True,
+    help="Exit with 1 where a workload is in that state, or a worse one.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=64, show_default=True, help="Workloads judged side by side."
+)
+@click.option("--timeout", metavar="DURATION", callback=_duration, help="For all of it; the rest is not known then.")
+@click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
+@click.option(
+    "--cache-dir",
+    metavar="DIR",
+    shell_complete=files,
+    help="Keep there what registries say. [default: ~/.cache/podgate]",
+)
+@click.option(
+    "--cache-ttl",
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    callback=_age,
+    help="How long a tag is not asked for again.",
+)
+def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as ScanRequest's fields
+    """Say what would become of a cluster's workloads on nodes of another kind, or becomes on today's.
+
+    Every workload is looked at, as if it were scheduled anew. A scan that is broken off goes on where it was: what
+    registries have said is kept.
+
+    \b
+    What blocks a migration to arm64:  podgate scan --target linux/arm64
+    A target is PLATFORM[,runtime=containerd://2.1][,label=K=V][,taint=K=V:EFFECT].
+    """
+    from webhook.app.scan import ScanRequest, run_scan  # noqa: PLC0415  # as above
+
+    if options.pop("all_namespaces") and options["namespaces"]:
+        raise click.UsageError("--namespace and --all-namespaces exclude each other")
+    if "" in options["namespaces"]:
+        raise click.UsageError("the name of a namespace is empty")
+    if (*options["files"], options["nodes"]).count("-") > 1:
+        raise click.UsageError("standard input (-) can be read only once")
+    sys.exit(run_scan(ScanRequest(**options), os.environ, sys.stdout))
 
 
 @podgate.command()
