@@ -14,7 +14,7 @@ import click
 from webhook.command_line import Commands, start
 from webhook.completion import SHELLS, context_names, files, script, targets
 
-FORMS: Final = ("table", "json", "github", "sarif", "junit")
+FORMS: Final = ("table", "json", "github", "sarif", "junit", "html")
 """What `check -o` prints (app/check.py, WRITERS)."""
 
 

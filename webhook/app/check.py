@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TextIO
@@ -28,6 +30,7 @@ from webhook.check import (
 )
 from webhook.cluster.files import FileCluster, FullCluster
 from webhook.core.errors import ClusterUnavailable, MalformedInput
+from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.reading import Reading, read_manifests
 from webhook.registry.options import Hooks
@@ -101,6 +104,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
         request.fail_on or ("warn" if request.strict else "deny"),
         against,
         _source_root(environment),
+        tuple(map(parse_target, request.targets)) if checked else (),
     )
     deliver(output, lambda stream: WRITERS[request.output](run, stream))  # a reader that has gone changes no exit code
     for line in (*run.notes, *run.problems):
@@ -128,6 +132,17 @@ def _write_json(run: CheckRun, stream: TextIO) -> None:
     stream.write(json.dumps(check_document(run.checked), indent=2) + "\n")
 
 
+def _write_html(run: CheckRun, stream: TextIO) -> None:
+    # Most runs print no page.
+    from webhook.report.html import Heading, write_html  # noqa: PLC0415
+    from webhook.report.surveying import survey_of_checked  # noqa: PLC0415
+
+    survey = survey_of_checked(run.checked, targets=run.targets)
+    survey = replace(survey, notes=tuple(run.notes), problems=tuple(map(str, run.problems)))
+    read = list(dict.fromkeys(one.place.file for one in run.checked))
+    write_html(survey, Heading(name_some(read, limit=200) or "nothing", datetime.now(UTC), version("podgate")), stream)
+
+
 WRITERS: Final[Mapping[str, Callable[[CheckRun, TextIO], None]]] = MappingProxyType(
     {
         "table": _write_table,
@@ -135,6 +150,7 @@ WRITERS: Final[Mapping[str, Callable[[CheckRun, TextIO], None]]] = MappingProxyT
         "github": write_github,
         "sarif": write_sarif,
         "junit": write_junit,
+        "html": _write_html,
     }
 )
 """The forms of output by name; the choices of `check -o` are these."""

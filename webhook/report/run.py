@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from webhook.core.scheduling import Node
 from webhook.report.document import Checked
 
 FailOn = Literal["deny", "warn", "never"]
@@ -41,7 +42,8 @@ class CheckRun:
 
     `notes` are remarks that change nothing, `problems` what makes the run incomplete. `against` says in words what
     stood for the cluster ("2 nodes of nodes.yaml"), empty where nothing was judged. `root` is the folder of the source
-    tree, below which reports for code hosts name files; empty: files are named as they were given.
+    tree, below which reports for code hosts name files; empty: files are named as they were given. `targets` are nodes
+    that were thought to be there.
     """
 
     checked: Sequence[Checked]
@@ -50,6 +52,7 @@ class CheckRun:
     fail_on: FailOn = "deny"
     against: str = ""
     root: str = ""
+    targets: Sequence[Node] = ()
 
     def fails(self, one: Checked) -> bool:
         """Whether the run fails for this object."""
