@@ -1,31 +1,33 @@
 """Where a report points at: the images that a decision rests on, in files named as a code host knows them."""
 
 import os
+from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 from webhook.core.place import Span
 from webhook.report.document import Checked
 
-STDIN: str = "stdin"
+STDIN: Final = "stdin"
 """The file of what was read from standard input (webhook/core/place.py)."""
 
 
 def spots(one: Checked) -> tuple[Span, ...]:
-    """Where the images stand that keep an object from being allowed, in the order of the images.
+    """Where the images stand that keep an object from being allowed, from the top.
 
     The object's beginning where none of them is known to stand anywhere, or none is to blame (no node takes the pod);
     empty where that is not known either.
     """
     judgement = one.judgement
     blamed = {"fails", "uncertain"} if judgement.reason == "undetermined" else {"fails"}
-    found: dict[Span, None] = {}
+    found: set[Span] = set()
     for index in range(len(judgement.images)):
         span = one.place.image(index)
         if span is not None and any(finding.outcomes[index].verdict in blamed for finding in judgement.findings):
-            found[span] = None  # two containers may have one image through an anchor
+            found.add(span)  # two containers may have one image, through an anchor
     if not found and one.place.start is not None:
         return (one.place.start,)
-    return tuple(found)
+    return tuple(sorted(found, key=attrgetter("line", "column")))
 
 
 def below(file: str, root: str) -> str | None:
