@@ -214,6 +214,7 @@ def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
                     run.problems.append(str(error))
         except MalformedObject as error:
             run.problems.append(str(error))
+            continue
         if not taken:
             run.problems.append(f"{shown}: no objects in it")
     run.subject = ", ".join("standard input" if name == STDIN else name for name in run.request.files)
