@@ -37,7 +37,7 @@ _THINNEST: Final = 0.8
 """Hundredths of a bar that a part of it has at least."""
 
 _LISTS: Final[tuple[tuple[State, str, str], ...]] = (
-    ("blocked", "Blockers", "Images that keep somebody from running, those with most replicas first."),
+    ("blocked", "Blockers", "Images that keep somebody from running, those that block most of them first."),
     ("partial", "Fail in part", "Images that fail on some of the nodes that somebody may land on."),
     ("unknown", "Not known", "Images that nobody could say this of for sure."),
 )
