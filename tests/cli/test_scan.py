@@ -123,7 +123,7 @@ def test_registries_and_the_api_server_are_asked_as_little_as_can_be(
     for name in ("one", "two", "three"):
         put(cluster, deployment(name, namespace=name))
     assert scan().code == 0
-    # An index takes one request, a single manifest its config beside. Where that does not fit, the index in the same pod
+    # An index takes one request, a single manifest its config beside. Where that does not fit, an index in the same pod
     # may say all the same that it is for the node: its entry is looked into.
     assert sorted(asked.path.rpartition("/")[0] for asked in registry.log) == [
         "/v2/team/app/manifests",
