@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from webhook.command_line import Commands, start
-from webhook.completion import SHELLS, context_names, files, script, targets
+from webhook.completion import SHELLS, command_names, context_names, files, script, targets
 
 FORMS: Final = ("table", "json", "github", "sarif", "junit", "html")
 """What `check -o` prints (app/check.py, WRITERS)."""
@@ -304,7 +304,7 @@ def demo(images: tuple[str, ...], keep: bool) -> None:
 
 
 @podgate.command()
-@click.argument("command", required=False, shell_complete=lambda *words: podgate.shell_complete(words[0], words[2]))
+@click.argument("command", required=False, shell_complete=command_names)
 @click.pass_context
 def help(context: click.Context, command: str | None) -> None:  # noqa: A001  # the command's name
     """Show what a command does, and its options."""

@@ -48,6 +48,12 @@ def context_names(_: click.Context, __: click.Parameter, incomplete: str) -> Ite
     return [CompletionItem(name) for name in contexts() if name.startswith(incomplete)]
 
 
+def command_names(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """The program's commands, for one of them that is about the others."""
+    above = context.parent
+    return [] if above is None else above.command.shell_complete(above, incomplete)
+
+
 def targets(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """PLATFORM[,runtime=...][,label=K=V][,taint=K=V:EFFECT]: the platforms that nodes have, then the words after."""
     head, comma, rest = incomplete.rpartition(",")
