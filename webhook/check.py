@@ -155,13 +155,13 @@ async def judge_all(judge: Judge, found: Sequence[Found], pace: Pace) -> list[Ch
 
 
 def unmatched(globs: Sequence[str], found: Sequence[Found]) -> list[str]:
-    """Those of the globs on images that no image matches: most likely a slip."""
+    """Those of the globs on images that no image matches: most likely a slip, unless there are no images at all."""
     names = set()
     for one in found:
         for image in one.workload.images:
             with suppress(InvalidReference):
                 names.add(parse_image(image.image).name)
-    return [glob for glob in globs if not any(matches_any(name, (glob,)) for name in names)]
+    return [glob for glob in globs if names and not any(matches_any(name, (glob,)) for name in names)]
 
 
 def timed_out(checked: Sequence[Checked]) -> int:

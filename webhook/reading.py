@@ -174,13 +174,12 @@ class _Files:
         """The manifests of a directory. Links to directories are not followed, as kubectl does not: they may lead in
         circles."""
         for where, folders, files in os.walk(folder, onerror=self._unreadable):
-            if not recursive:
-                folders.clear()
+            folders[:] = sorted(folders) if recursive else ()
             if _CHART in files:
                 self._charts.append(where)
             if any(name in files for name in _KUSTOMIZATIONS):
                 self._kustomizations.append(where)
-            for name in files:
+            for name in sorted(files):
                 path = Path(where, name)
                 if path.suffix not in SUFFIXES:
                     continue

@@ -64,13 +64,13 @@ def cluster() -> Iterator[ApiServer]:
     thread.join(10)
 
 
-def kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path, url: str, token: str = "right") -> Path:
-    """Makes a kubeconfig with one context, `here`, that of the user."""
+def kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path, url: str, token: str = "right", **context: str) -> Path:
+    """Makes a kubeconfig with one context, `here`, that of the user. `context`: more of the context's fields."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", **context}}],
         "clusters": [{"name": "c", "cluster": {"server": url}}],
         "users": [{"name": "u", "user": {"token": token}}],
     }

@@ -105,6 +105,8 @@ class _Builder:
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int, Extent]] = {}
         self._aliased = 0
+        self._keys: dict[str, str] = {}
+        """Each key once: a long list has the same few again and again, and they would be a third of what it takes."""
         self._marks = marks
         self._event: yaml.Event | None = None
         if marks is not None:
@@ -205,7 +207,8 @@ class _Builder:
                 if self._marks is not None:
                     self._marks.merge(frame.value, mapping)
         elif frame.key is None:
-            frame.key = self._key(value)
+            key = self._key(value)
+            frame.key = self._keys.setdefault(key, key)
         else:
             # Of a key that is given twice the last value counts, as for kubectl.
             frame.value[frame.key] = self._checked(value)
