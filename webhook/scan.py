@@ -44,14 +44,17 @@ class Pace:
     done: Callable[[], None] = lambda: None
 
 
-def scan_settings(settings: Settings) -> Settings:
-    """Settings under which everything is looked at.
+def scan_settings(settings: Settings, *, only_given: bool = False) -> Settings:
+    """Settings under which everything is looked at. `only_given`: on nodes that were given, and no others: those that
+    settings declare and that NodePools may bring are not asked about.
 
     Modes and exempt namespaces say what the webhook may stand in the way of, and not what would run: a namespace in
     mode off has to be migrated too. Exempt images stay exempt: somebody has said that they run everywhere.
     """
     exempt = settings.exempt.model_copy(update={"namespaces": ()})
-    changed = {"mode": "deny", "namespace_label": "ignored", "exempt": exempt, "events": False}
+    changed: dict[str, object] = {"mode": "deny", "namespace_label": "ignored", "exempt": exempt, "events": False}
+    if only_given:
+        changed["nodes"] = settings.nodes.model_copy(update={"declared": (), "node_pools": False})
     return settings.model_copy(update=changed)
 
 

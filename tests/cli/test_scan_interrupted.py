@@ -21,7 +21,7 @@ def test_what_was_found_before_an_interruption_is_not_asked_for_again(
     for name in names:
         registry.push(name, multi("linux/amd64"), "1")
     saved = write(tmp_path / "saved.yaml", *(deployment(name[5:], f"{REGISTRY}/{name}:1") for name in names))
-    command = ["scan", "--config", settings, "-f", saved, "--target", "linux/amd64", "--jobs", "1"]
+    command: list[str | Path] = ["scan", "--config", settings, "-f", saved, "--target", "linux/amd64", "--jobs", "1"]
     slow = Fault(at="*/part-3/*", delay=60)
     registry.faults.append(slow)
     first = apart(command)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
+from webhook import interrupts
 from webhook.app.keeping import CacheChoice
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
@@ -90,10 +91,11 @@ def run_scan(request: ScanRequest, environment: Mapping[str, str], output: TextI
     Returns the exit code: 2 where something could not be read, so that the survey is not complete; 1 where `fail_on` is
     met; else 0. Raises MalformedInput and ClusterUnavailable where nothing can be looked at at all.
     """
-    settings = scan_settings(load_settings(request.config, environment))
+    only_given = bool(request.targets or request.nodes)
+    settings = scan_settings(load_settings(request.config, environment), only_given=only_given)
     logs.set_up("error", "text")
     logging.getLogger("webhook.cluster.runtime_classes").setLevel(logging.WARNING)  # all else is in the survey
-    survey, subject = asyncio.run(_scan(request, settings, environment))
+    survey, subject = interrupts.run(_scan(request, settings, environment))
     deliver(output, lambda stream: WRITERS[request.output](survey, subject, stream))
     for line in (*survey.notes, *survey.problems):
         say(line)
@@ -179,7 +181,6 @@ async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, File
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
         connection = await connect(context=request.context)
-        # Where other nodes are asked about, those that pools may bring today do not count either.
         live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools)
         run.stack.push_async_callback(live.close)
         if not request.files:

@@ -84,6 +84,7 @@ def _workload(workload: WorkloadSurvey) -> dict[str, Any]:
         "state": workload.state,
         "reason": workload.reason,
         "failsOn": list(workload.missing),
+        "demands": list(workload.demands),
     }
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from webhook.core.text import clean
-from webhook.report.survey import Count, ImageSurvey, NamespaceSurvey, State, Survey, Use
+from webhook.report.survey import Column, Count, ImageSurvey, NamespaceSurvey, State, Survey, Use
 
 _STYLES: Final[dict[State, str]] = {"blocked": "red", "partial": "yellow", "unknown": "yellow", "ready": "green"}
 _INDENT: Final = "    "
@@ -33,9 +33,8 @@ def print_survey(survey: Survey, stream: TextIO) -> None:
 
 
 def _lines(survey: Survey, most_owners: int) -> Iterator[Line]:
-    columns = [f"{one.name} ({one.nodes} nodes)" if one.kind == "nodes" else one.name for one in survey.columns]
-    columns = [text.replace("(1 nodes)", "(1 node)") for text in columns]
-    yield f"{'Targets' if survey.targets else 'Nodes'}: {', '.join(map(clean, columns)) or 'none'}", "bold"
+    columns = ", ".join(_column(one) for one in survey.columns if one.kind != "demanded")
+    yield f"{'Targets' if survey.targets else 'Nodes'}: {columns or 'none'}", "bold"
     for state, text in (
         ("blocked", "Blocked by images that run nowhere where their workloads may land"),
         ("partial", "Images that fail on some of the nodes where their workloads may land"),
@@ -51,6 +50,13 @@ def _lines(survey: Survey, most_owners: int) -> Iterator[Line]:
     yield from _namespaces(survey.namespaces, survey.counted)
     yield "", ""
     yield _totals(survey), "bold"
+
+
+def _column(column: Column) -> str:
+    name = clean(column.name)
+    if column.kind == "to-come":
+        return f"{name} (may come)"
+    return name if column.kind == "target" else f"{name} ({column.nodes} node{'' if column.nodes == 1 else 's'})"
 
 
 def _image(image: ImageSurvey, survey: Survey, most_owners: int) -> Iterator[Line]:
@@ -91,7 +97,8 @@ def _adrift(survey: Survey) -> Iterator[Line]:
         yield "", ""
         yield "Workloads that may land on none of these nodes:", "bold"
         for one in adrift:
-            yield f"{_INDENT}{one.replicas} {clean(str(one.owner), _LONG)} ({one.reason})", _STYLES[one.state]
+            why = f"asks for {', '.join(one.demands)}" if one.demands else one.reason
+            yield f"{_INDENT}{one.replicas} {clean(str(one.owner), _LONG)} ({why})", _STYLES[one.state]
 
 
 def _namespaces(namespaces: Sequence[NamespaceSurvey], counted: str) -> Iterator[Line]:

@@ -15,9 +15,12 @@ from webhook.core.fleet import Owner
 from webhook.core.outcome import Verdict, Why
 
 State = Literal["ready", "partial", "blocked", "unknown", "skipped"]
-"""What becomes of a workload on the nodes looked at: it runs wherever it may land (or is not known to fail on any, and
-runs on some); it runs on some and fails on others; it fails on all, a DaemonSet's on any; it is not known; podgate does
-not judge it."""
+"""What becomes of a workload on the nodes looked at.
+
+ready: it runs wherever it may land, or on some and is not known to fail on any. partial: it runs on some and fails on
+others. blocked: it fails on all, a DaemonSet's on any. unknown: it is not known, or it may land on none of them.
+skipped: podgate does not judge it.
+"""
 
 STATES: Final[tuple[State, ...]] = ("blocked", "partial", "unknown", "ready", "skipped")
 """All of them, the worst first."""
@@ -169,13 +172,18 @@ class Count:
 @dataclass(frozen=True, slots=True)
 class WorkloadSurvey:
     """One owner: its replicas, its state, and the service's reason for that. Where its pods differ (in the middle of a
-    rollout), the worst counts for all of them. `missing` are the platforms of candidates on which it fails."""
+    rollout), the worst counts for all of them. `missing` are the platforms of candidates on which it fails.
+
+    `demands` are the platforms that it asks for where it may land on none of the nodes looked at: what is pinned to
+    amd64 is `unknown` on arm64, though it runs where it is. None where it may land on some, or asks for no platform.
+    """
 
     owner: Owner
     replicas: int
     state: State
     reason: Reason
     missing: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

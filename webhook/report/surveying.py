@@ -40,7 +40,7 @@ def survey_of(entries: Sequence[Surveyed], nodes: Sequence[Node], *, targets: Se
     """The survey of judged workloads. `nodes` are those that are there, `targets` those that are thought to be."""
     table = _Table(nodes, targets)
     for entry in entries:
-        table.add(entry)
+        table.add(entry, _demands(entry.judgement))
     return table.survey()
 
 
@@ -58,7 +58,10 @@ def survey_of_checked(checked: Sequence[Checked], *, targets: Sequence[Node] = (
             for node in finding.nodes
             if node.name and node not in targets and not node.name.startswith("declared ")
         }
-    return replace(survey_of(entries, tuple(nodes.values()), targets=targets), counted="objects")
+    table = _Table(tuple(nodes.values()), targets)
+    for entry in entries:
+        table.add(entry, ())  # the state is that of the decision, which counts the platforms that a pod asks for
+    return replace(table.survey(), counted="objects")
 
 
 def platform_text(node: Node) -> str:
@@ -102,11 +105,13 @@ class _Table:
         self._images: dict[tuple[object, ...], _Seen] = {}
         self._owners: dict[Owner, WorkloadSurvey] = {}
 
-    def add(self, entry: Surveyed) -> None:
-        """One judged workload."""
+    def add(self, entry: Surveyed, demands: tuple[str, ...]) -> None:
+        """One judged workload. `demands`: the platforms that it asks for, where no node looked at is of any."""
         judgement = entry.judgement
         state = STATE_OF[judgement.reason]
-        self._own(entry, state)
+        if demands and state in ("ready", "partial"):
+            state = "unknown"
+        self._own(entry, state, demands)
         if state == "skipped":
             return
         seen = [self._image(finding) for finding in _images(entry)]
@@ -128,11 +133,11 @@ class _Table:
         workloads = sorted(self._owners.values(), key=_by_owner)
         return Survey(columns, tuple(images), tuple(workloads), targets=bool(self._targets))
 
-    def _own(self, entry: Surveyed, state: State) -> None:
+    def _own(self, entry: Surveyed, state: State, demands: tuple[str, ...]) -> None:
         judgement = entry.judgement
         failing = (finding.nodes for finding in judgement.findings if finding.verdict == "fails")
         missing = tuple(dict.fromkeys(platform_text(group.first) for group in failing))
-        own = WorkloadSurvey(entry.owner, entry.replicas, state, judgement.reason, missing)
+        own = WorkloadSurvey(entry.owner, entry.replicas, state, judgement.reason, missing, demands)
         earlier = self._owners.get(entry.owner)
         if earlier is not None:
             worse = min(earlier, own, key=lambda one: STATES.index(one.state))
@@ -157,6 +162,13 @@ class _Table:
         code = finding.error[0] if finding.error else ""
         what = finding.resolved, finding.kind, frozenset(finding.platforms), code, finding.on_crio
         return self._images.setdefault((image_key(finding.image), *what), _Seen(finding))
+
+
+def _demands(judgement: Judgement) -> tuple[str, ...]:
+    """The platforms that stand in for nodes, where there is no node that the pods may land on."""
+    if any(finding.node.name is not None for finding in judgement.findings):
+        return ()
+    return tuple(dict.fromkeys(platform_text(finding.node) for finding in judgement.findings))
 
 
 def _images(entry: Surveyed) -> Sequence[ImageFinding]:
