@@ -15,6 +15,7 @@ import click
 
 from webhook import interrupts
 from webhook.core.errors import CannotServe, ClusterUnavailable, MalformedInput
+from webhook.core.text import either
 from webhook.report.lines import be_quiet, say
 
 UNREADABLE: Final = 2
@@ -83,7 +84,7 @@ class Commands(click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and name[:1] != "-":
             close = get_close_matches(name, self.commands)
-            meant = f"; did you mean {' or '.join(close)}?" if close else ""
+            meant = f"; did you mean {either(close)}?" if close else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -153,10 +154,13 @@ def _line(error: Exception) -> str:
 def _usage(error: click.ClickException) -> str:
     """An error of the command line, and where to read about it."""
     message = " ".join(error.format_message().split()).rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        meant = either(error.possibilities or ())
+        message = f"there is no option {error.option_name}{f'; did you mean {meant}?' if meant else ''}"
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else program_name()
-    see = f"See {path} --help" if message.endswith("?") else f"see {path} --help"
-    return f"{message[:1].lower()}{message[1:]}{' ' if message.endswith('?') else '; '}{see}"
+    see = f" See {path} --help" if message.endswith("?") else f"; see {path} --help"
+    return f"{message[:1].lower()}{message[1:]}{see}"
 
 
 def _show_trace(error: Exception) -> None:

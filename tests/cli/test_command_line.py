@@ -20,8 +20,8 @@ COMMANDS = sorted(program.commands)
         (["chek"], "there is no command 'chek'; did you mean check? See podgate --help"),
         (["frobnicate"], "there is no command 'frobnicate'; see podgate --help"),
         (["help", "inspct"], "there is no command 'inspct'; did you mean inspect? See podgate --help"),
-        (["check", "--nod", "x"], "no such option '--nod'. Did you mean '--nodes'? See podgate check --help"),
-        (["--colour"], "no such option '--colour'; see podgate --help"),
+        (["ready", "--adress", "x"], "there is no option --adress; did you mean --address? See podgate ready --help"),
+        (["--colour"], "there is no option --colour; see podgate --help"),
         (["inspect"], "missing argument 'IMAGE...'; see podgate inspect --help"),
         (["inspect", "a", "-o", "xml"], "'xml' is not one of 'table', 'json'; see podgate inspect --help"),
         (["inspect", "a", "--config"], "option '--config' requires an argument; see podgate inspect --help"),
@@ -55,7 +55,11 @@ def test_kubectls_plugin_calls_itself_so(podgate: Podgate, monkeypatch: pytest.M
     script = f"import sys; sys.argv[0] = {str(ROOT / 'kubectl-podgate')!r}; from webhook.cli import main; main()"
     for arguments, out, err in (
         (["--help"], "Usage: kubectl podgate [OPTIONS]", ""),
-        (["check", "--nod"], "", "podgate: no such option '--nod'. Did you mean '--nodes'? See kubectl podgate check"),
+        (
+            ["ready", "--adress"],
+            "",
+            "podgate: there is no option --adress; did you mean --address? See kubectl podgate",
+        ),
     ):
         command = [sys.executable, "-c", script, *arguments]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TextIO
 
+from webhook import interrupts
 from webhook.app.keeping import CacheChoice, open_images
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
@@ -96,7 +97,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     checked: list[Checked] = []
     against = ""
     if reading.objects:
-        checked, against = asyncio.run(_Check(request, settings, reading, environment, deadline).run())
+        checked, against = interrupts.run(_Check(request, settings, reading, environment, deadline).run())
     run = CheckRun(
         checked,
         reading.notes,
