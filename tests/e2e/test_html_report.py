@@ -295,7 +295,7 @@ def test_hostile_names_do_nothing_but_stand_there(opened: Open):
 
 def test_the_direction_of_writing_stays_left_to_right(opened: Open):
     """The last letter of a name stands at its right end, whatever script it is in."""
-    name = "\u05d0\u05d1\u05d2:1"
+    name = "\u05d0\u05d1\u05d2 \u05d3"
     found = opened(survey_with(replace(blocked(1), image=name), ready(2)))
     edges = found.page.evaluate(
         """() => {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-EMPTY = {"meta", "input", "rect"}
+EMPTY = {"meta", "input", "rect", "wbr"}
 
 
 @dataclass

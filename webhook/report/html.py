@@ -37,9 +37,9 @@ _THINNEST: Final = 0.8
 """Hundredths of a bar that a part of it has at least."""
 
 _LISTS: Final[tuple[tuple[State, str, str], ...]] = (
-    ("blocked", "Blockers", "Images that keep somebody from running, those that block most of them first."),
-    ("partial", "Fail in part", "Images that fail on some of the nodes that somebody may land on."),
-    ("unknown", "Not known", "Images that nobody could say this of for sure."),
+    ("blocked", "Blockers", "Images that keep a {} from running, those that block most first."),
+    ("partial", "Fail in part", "Images that fail on some of the nodes on which their {}s may land."),
+    ("unknown", "Not known", "Images of which it is not known whether their {}s run."),
 )
 """The lists of images that ask for something, with their headings."""
 
@@ -237,7 +237,7 @@ def _in_the_way(survey: Survey, state: State, title: str, lead: str) -> Html:
     return tag(
         "section",
         tag("h2", f"{title} ", tag("small", counted(len(found), "image")), id=f"{state}-images"),
-        tag("p", lead, class_="lead"),
+        tag("p", lead.format(owners_noun(survey)), class_="lead"),
         tag("ol", *items, class_="images"),
         class_=f"list {state}",
     )
@@ -267,8 +267,9 @@ def _ends(survey: Survey, image: ImageSurvey) -> Iterator[Html]:
             places.setdefault((cell.verdict, cell.why), []).append(column.name)
     for (verdict, why), names in places.items():
         words = WHYS[why][0]  # type: ignore[index]  # the key of a dict of tuples is a Why still
-        where = foreign(", ".join(names), element="span")
-        yield tag("p", tag("b", verdict, class_="bad" if verdict == "fails" else "unsure"), " on ", where, f": {words}")
+        everywhere = len(names) == len(survey.columns) > 1
+        where = joined(" everywhere") if everywhere else joined(" on ", foreign(", ".join(names), element="span"))
+        yield tag("p", tag("b", verdict, class_="bad" if verdict == "fails" else "unsure"), where, f": {words}")
     if image.platforms:
         yield tag("p", "has ", foreign(", ".join(image.platforms), element="span"), class_="has")
 

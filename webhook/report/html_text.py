@@ -3,12 +3,15 @@
 Names come from whoever may write a manifest, and the page is opened by whoever may change the cluster.
 """
 
+import re
 from html import escape
 from typing import Final
 
 _LONGEST: Final = 1000
 """Characters of one foreign text: more than any reference or name that is valid has."""
-_EMPTY: Final = frozenset({"input", "meta", "rect"})
+_SEAMS: Final = re.compile("(?<=/)(?=.)|(?=[:@])")
+"""Where a reference or a platform is best broken: after a slash, before a tag or a digest."""
+_EMPTY: Final = frozenset({"input", "meta", "rect", "wbr"})
 """Elements without an end tag (a rect, of SVG, has one that is left out by `/>`)."""
 
 
@@ -43,7 +46,8 @@ def foreign(text: str, *, element: str = "code") -> Html:
     """
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
-    return tag(element, printable(text), class_="name")
+    first, *rest = _SEAMS.split(printable(text))
+    return tag(element, first, *(part for seam in rest for part in (tag("wbr"), seam)), class_="name")
 
 
 def printable(text: str) -> str:
