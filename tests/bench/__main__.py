@@ -4,12 +4,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import nodes, requests, starting
+from tests.bench import check, nodes, requests, starting
 from tests.bench.figures import table, write
 
 
 async def main() -> int:
-    figures = [*await requests.figures(), *await nodes.figures(), *await starting.figures()]
+    figures = [*await requests.figures(), *await nodes.figures(), *await starting.figures(), *await check.figures()]
     print(table(figures))
     write(figures, Path("bench.json"))
     return int(not all(figure.ok for figure in figures))
