@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import check, nodes, requests, starting
+from tests.bench import check, nodes, requests, scan, starting
 from tests.bench.figures import table, write
 
 
