@@ -9,7 +9,8 @@ from tests.bench.figures import table, write
 
 
 async def main() -> int:
-    figures = [*await requests.figures(), *await nodes.figures(), *await starting.figures(), *await check.figures()]
+    parts = requests, nodes, starting, check, scan
+    figures = [figure for part in parts for figure in await part.figures()]
     print(table(figures))
     write(figures, Path("bench.json"))
     return int(not all(figure.ok for figure in figures))
