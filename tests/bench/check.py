@@ -110,8 +110,9 @@ def _deployment(name: str, image: str) -> str:
     """A Deployment of some size: 2 KB, as they are."""
     variables = "".join(f"        - name: VARIABLE_{number}\n          value: a value of it\n" for number in range(30))
     return (
-        f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\n  labels:\n    app: {name}\nspec:\n"
-        f"  template:\n    spec:\n      containers:\n      - name: app\n        image: {image}\n        env:\n{variables}"
+        f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\n  labels:\n    app: {name}\n"
+        f"spec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: {image}\n        env:\n"
+        f"{variables}"
     )
 
 
