@@ -137,3 +137,11 @@ async def test_a_mirror_is_told_whose_tags_are_meant(setting: Setting, registry:
         found = await setting.images().tags(APP, ANYBODY)
         assert (len(found.tags), found.whole, server.log) == (12, True, [])
     assert [asked.query["ns"] for asked in registry.log] == [["reg.example"], ["reg.example"]]
+
+
+async def test_a_registry_on_loopback_that_speaks_no_tls(setting: Setting, registry: Registry):
+    """As for its images: https first, and http where that is not spoken."""
+    tags = fill(registry, 12)
+    registry.tags_a_page = 10
+    found = await setting.images().tags(reference(f"{registry.address}/team/app:1"), ANYBODY)
+    assert found.tags == tuple(tags)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
 
@@ -40,6 +41,7 @@ ACCEPT: Final = f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX},
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 
 K = TypeVar("K")
+T = TypeVar("T")
 V = TypeVar("V")
 
 _MOST_CHALLENGES: Final = 4096  # registries and repositories that are remembered to challenge; users choose both
@@ -91,22 +93,23 @@ class RegistryClient:
         """
         if key.what != "tag" and not _DIGEST.fullmatch(key.name):
             raise RegistryError("malformed", "not a digest that content can be asked for by")
-        if place.http_fallback:
-            return await self._either_scheme(place, key, login, earlier)
-        return await self._document(place, key, login, earlier)
+        return await self._either_scheme(place, lambda one: self._document(one, key, login, earlier))
 
-    async def _either_scheme(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
-        """https, and http where that is not spoken (docker.NewHTTPFallback); what was found out is remembered."""
+    async def _either_scheme(self, place: Place, ask: Callable[[Place], Awaitable[T]]) -> T:
+        """https, and for some places http where that is not spoken (docker.NewHTTPFallback); what was found out is
+        remembered."""
+        if not place.http_fallback:
+            return await ask(place)
         plain = replace(place, scheme="http", http_fallback=False)
         if place.host not in self._plain:
             try:
-                return await self._document(place, key, login, earlier)
+                return await ask(place)
             except RegistryError as error:
                 has_port = place.host.rpartition(":")[2].isdigit()
                 if not speaks_no_tls(error) and (has_port or not never_connected(error)):
                     raise
             _remember(self._plain, place.host, None)
-        return await self._document(plain, key, login, earlier)
+        return await ask(plain)
 
     async def _document(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
         hint = None
@@ -150,6 +153,9 @@ class RegistryClient:
 
         Raises RegistryError.
         """
+        return await self._either_scheme(place, lambda one: self._tags(one, reference, login, query))
+
+    async def _tags(self, place: Place, reference: Reference, login: Login, query: str) -> Reply:
         url = place.url(reference.path, "tags", "list")
         ask = self._ask(place, login, f"{url}{'&' if '?' in url else '?'}{query}")
         about = Key("", reference.domain, reference.path, "tag", "")
