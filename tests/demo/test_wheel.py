@@ -87,5 +87,5 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
     assert [name for name in names if name.endswith("LICENSE")]
     samples = [Path(name).name for name in names if name.startswith("webhook/demo/samples/")]
     assert sorted(samples) == sorted(path.name for path in (ROOT / "manifests" / "samples").iterdir())
-    assert "webhook/demo/nodes.yaml" in names
+    assert {"webhook/demo/nodes.yaml", "webhook/report/html.css", "webhook/report/html.js"} <= set(names)
     assert "webhook/py.typed" in names

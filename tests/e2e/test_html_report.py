@@ -259,6 +259,21 @@ def test_columns_sort_by_the_keyboard_and_say_so(opened: Open):
     assert violations(page) == []
 
 
+def test_the_rest_of_the_owners_is_where_the_link_leads(opened: Open):
+    found = opened(replace(crowded(40), images=(*mixed(30, COLUMNS[:2]).images, *crowded(40).images)))
+    page = found.page
+    link = page.get_by_role("link", name="and 35 others")
+    owner = page.locator("#image-30 details li").first
+    assert owner.is_hidden()
+    link.focus()
+    page.keyboard.press("Enter")
+    owner.wait_for(state="visible")
+    edges = """document.querySelector("tr:target > th > .name").getBoundingClientRect().top
+        - document.querySelector(".matrix thead").getBoundingClientRect().bottom"""
+    assert page.evaluate(edges) >= 0, "it is not behind the heads"
+    assert page.evaluate('document.querySelector("tr:target").getBoundingClientRect().top < innerHeight')
+
+
 def test_without_scripts_it_is_whole(opened: Open):
     found = opened(SAMPLE, PHONE, scripts=False)
     page = found.page

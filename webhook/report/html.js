@@ -44,6 +44,14 @@
     if (field.value) filter(); // a browser may bring back what stood in it
   }
 
+  // Who follows a link to an image wants to see all of its owners.
+  const unfold = () => {
+    const owners = document.getElementById(location.hash.slice(1))?.querySelector("details");
+    if (owners) owners.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   // A head's button sorts by its column; once more the other way round.
   const key = (cell, kind) => {
     if (kind === "number") return Number(cell.firstChild.textContent.replaceAll(",", ""));

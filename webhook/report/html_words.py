@@ -18,8 +18,8 @@ STATES: Final[Mapping[State, str]] = {
 STATE_MEANS: Final[Mapping[State, str]] = {
     "blocked": "fails wherever it may land; a DaemonSet: on any node that it is to run on",
     "partial": "fails on some of the nodes that it may land on, and runs on others",
-    "unknown": "not known to run, and not known to fail everywhere",
-    "ready": "runs wherever it may land, as far as it is known",
+    "unknown": "an image or its platform is not known, or it may land on none of these nodes",
+    "ready": "runs wherever it may land; or runs somewhere, and is not known to fail anywhere",
     "skipped": "passed over, as the settings or its owner say",
 }
 
