@@ -9,7 +9,7 @@ from typing import Final
 
 _LONGEST: Final = 1000
 """Characters of one foreign text: more than any reference or name that is valid has."""
-_SEAMS: Final = re.compile("(?<=/)(?=.)|(?=[:@])")
+_SEAMS: Final = re.compile("(?<=/)(?=.)|(?<!@sha256)(?=[:@])")
 """Where a reference or a platform is best broken: after a slash, before a tag or a digest."""
 _EMPTY: Final = frozenset({"input", "meta", "rect", "wbr"})
 """Elements without an end tag (a rect, of SVG, has one that is left out by `/>`)."""
