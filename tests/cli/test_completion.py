@@ -1,85 +1,29 @@
 """Completion of words, in the shells themselves: a key is pressed, and the terminal is looked at."""
 
 import os
-import pty
-import re
-import select
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import ROOT, Podgate
+from tests.support.screen import terminal
 from webhook.cli import podgate as program
 from webhook.completion import SHELLS, contexts, for_kubectl
 
-SECONDS = 30.0
 START = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
     "fish": ["fish", "--no-config", "-i"],
 }
 BEFORE = {"bash": "", "zsh": "autoload -U compinit; compinit -u -D; ", "fish": ""}
-# Shells want the terminal to be theirs.
-SITS = """
-import fcntl, os, sys, termios
-os.setsid()
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
 KUBECONFIG = """
 contexts:
 - {name: staging, context: {cluster: c, user: u}}
 - {name: "production:eu", context: {}}
 """
-
-
-class Terminal:
-    """A shell that believes that somebody sits before it."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._text = ""
-
-    def type(self, keys: str) -> None:
-        os.write(self._descriptor, keys.encode())
-
-    def sees(self, words: str) -> None:
-        """Waits until words stand there, after all that was waited for before."""
-        end = time.monotonic() + SECONDS
-        while words not in self._text:
-            ready, _, _ = select.select([self._descriptor], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"{words!r} is not in {self._text!r}"
-            chunk = os.read(self._descriptor, 4096).decode(errors="replace")
-            self._answer(chunk)
-            # What a terminal would do and not show: colours, the cursor, the title.
-            self._text += re.sub(r"\x1b(\[[0-9;?>=]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][A-Z0-9]|[=>])", "", chunk)
-        self._text = self._text.partition(words)[2]
-
-    def _answer(self, chunk: str) -> None:
-        """fish asks what kind of terminal it has, and waits for the answer."""
-        if "\x1b[c" in chunk or "\x1b[0c" in chunk:
-            self.type("\x1b[?62c")
-
-
-@contextmanager
-def terminal(command: list[str], folder: Path, environment: Mapping[str, str]) -> Iterator[Terminal]:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SITS, *command], cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    try:
-        yield Terminal(ours)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
 
 
 @pytest.fixture

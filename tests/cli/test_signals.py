@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.support.command import ROOT, Ran, apart, finish
 from tests.support.manifests import pod, write
 from tests.support.registry import Fault, Registry
+from tests.support.screen import terminal
 
 STARTS = """
 import sys
@@ -78,6 +79,22 @@ def test_while_it_waits_for_a_registry(registry: Registry, settings: Path):
         ran = finish(process)
         assert_cut_off(ran, code)
         assert ran.out == ""
+
+
+def test_on_a_terminal(registry: Registry, settings: Path, tmp_path: Path):
+    """The cursor is there again, which a progress bar hides."""
+    registry.faults.append(Fault(delay=3600))
+    path = write(tmp_path / "a.yaml", *(pod(name=f"web-{number}") for number in range(30)))
+    check = ["check", "-f", str(path), "--target", "linux/amd64", "--config", str(settings)]
+    command = [sys.executable, "-m", "webhook", *check]
+    with terminal(command, ROOT, {**os.environ, "TERM": "xterm"}) as shown:
+        shown.sees("0/30")
+        while not registry.log:
+            time.sleep(0.001)
+        shown.type("\x03")
+        assert shown.ended == 130
+    assert "Traceback" not in shown.sent
+    assert shown.sent.rindex("\x1b[?25h") > shown.sent.rindex("\x1b[?25l")
 
 
 def test_while_nobody_reads_what_it_writes(registry: Registry, settings: Path):
