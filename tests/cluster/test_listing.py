@@ -85,7 +85,7 @@ async def test_what_may_not_be_listed_is_said_and_the_rest_goes_on():
         server.fail("list jobs", Fault(500, "etcd is away"))
         taken: list[str] = []
 
-        def take(obj: Mapping[str, Any]) -> None:
+        def take(obj: Mapping[str, Any], _: str) -> None:
             taken.append(obj["kind"])
 
         connection = connection_to(server)
@@ -105,14 +105,14 @@ async def test_pods_that_may_not_be_listed_somewhere_and_a_server_that_is_away()
     async with api_server() as server:
         server.forbidden = {"list pods"}
         connection = connection_to(server)
-        problems = await list_fleet(connection, lambda _: None, ("shop", "bank"), [])
+        problems = await list_fleet(connection, lambda *_: None, ("shop", "bank"), [])
         assert [problem.partition(" are")[0] for problem in problems] == [
             "pods in the namespace shop",
             "pods in the namespace bank",
         ]
         server.fail("list pods", Fault(503, "shutting down"))
         with pytest.raises(ClusterUnavailable, match="shutting down"):
-            await list_fleet(connection, lambda _: None, (), [])
+            await list_fleet(connection, lambda *_: None, (), [])
         await connection.close()
 
 
@@ -120,7 +120,7 @@ async def test_of_many_objects_that_are_not_understood_five_are_named():
     async with api_server() as server:
         fill(server, 8)
 
-        def take(obj: Mapping[str, Any]) -> None:
+        def take(obj: Mapping[str, Any], _: str) -> None:
             if obj["kind"] == "Pod":
                 raise MalformedObject("is missing", "spec")
 

@@ -156,6 +156,9 @@ def test_a_further_kind_that_makes_replica_sets():
     objects = rollout, old, first, *pods_of(first, 4)
     assert told(groups(*objects, kinds=kinds)) == [("Rollout shop/web", 4, [APP])]
     assert told(groups(*objects[1:], kinds=kinds)) == [("Rollout shop/web", 4, [APP])]  # not listed
+    fleet = Fleet(Kinds([FurtherKind("example.com", "oxen", ("spec", "template"))]))
+    ox = {**named("example.com/v1", "Ox", "one"), "spec": {"template": template()}}
+    assert (fleet.take(ox), fleet.take(ox, "oxen")) == (False, True)  # the plural does not follow from the kind
     elsewhere = {**named("argoproj.io/v1alpha1", "Rollout", "ref"), "spec": {"workloadRef": {"name": "web"}}}
     assert groups(elsewhere, kinds=kinds) == []
 

@@ -246,9 +246,9 @@ async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> No
     namespaces = tuple(dict.fromkeys(run.request.namespaces))
     with progress("listing workloads", None, run.environment) as done:
 
-        def take(obj: Mapping[str, object]) -> None:
+        def take(obj: Mapping[str, object], resource: str) -> None:
             done()
-            fleet.take(obj)
+            fleet.take(obj, resource)
 
         run.problems += await list_fleet(connection, take, namespaces, judged_kinds(run.settings).further)
     where = f"namespace {', '.join(namespaces)} of " if namespaces else ""

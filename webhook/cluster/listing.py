@@ -20,8 +20,9 @@ _PAGE_SECONDS: Final = 60.0
 _MOST_BAD: Final = 5
 """Objects of a kind that are not understood and named; the others are counted."""
 
-Take = Callable[[Mapping[str, Any]], object]
-"""Takes an object over, and keeps no more of it than it needs. Raises MalformedInput where it is not understood."""
+Take = Callable[[Mapping[str, Any], str], object]
+"""Takes an object over, with the plural of its kind, and keeps no more of it than it needs. Raises MalformedInput where
+it is not understood."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ async def list_fleet(
             try:
                 async for obj in list_all(connection, listed, namespace):
                     try:
-                        take(obj)
+                        take(obj, listed.plural)
                     except MalformedInput as error:
                         bad.append(f"{listed.kind} {_name(obj)}: {error}")
             except ClusterUnavailable as error:

@@ -101,13 +101,14 @@ class Fleet:
         """Pods that run, or will."""
         return sum(pods.count for pods in self._pods.values())
 
-    def take(self, obj: Mapping[str, object], namespace: str = "default") -> bool:
-        """Takes one object over; False where its kind has no pods. `namespace`: of an object that names none.
+    def take(self, obj: Mapping[str, object], resource: str = "", namespace: str = "default") -> bool:
+        """Takes one object over; False where its kind has no pods. `resource`: its plural, where somebody has told it.
+        `namespace`: of an object that names none.
 
         Pods that have ended or are going, and those that a kubelet shows of its own (static ones), do not count. Raises
         MalformedObject.
         """
-        workload = parse_workload(obj, self._kinds)
+        workload = parse_workload(obj, self._kinds, resource)
         if workload is None:
             return False
         workload = replace(workload, namespace=workload.namespace or namespace)
