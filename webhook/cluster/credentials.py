@@ -39,7 +39,8 @@ def find_loader(kubeconfig: str | None, context: str | None) -> Load:
     if kubeconfig is None and context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
         return service_account_loader()
     raise ClusterUnavailable(
-        f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one"
+        f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one, "
+        "and --nodes a file of nodes instead"
     )
 
 

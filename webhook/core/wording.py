@@ -133,7 +133,7 @@ def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> 
     if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
         return _mend_credentials(image, image.error[1])
     if why == "image-unresolved" and image.error is not None and image.error[1] == NOT_KEPT:
-        return "run podgate once with the network, and with the same cache folder and credentials"
+        return "run podgate once without --offline, with the same credentials"
     if why == "image-unresolved" and image.error is not None:
         return _MEND_ERROR.get(image.error[0], "")
     if why == "matchers-disagree":
