@@ -13,6 +13,7 @@ from webhook.core.errors import BadCredentials, ClusterUnavailable, RegistryErro
 from webhook.core.fleet import PodGroup, without_demands
 from webhook.core.reference import Reference, parse_image
 from webhook.core.scheduling import Node
+from webhook.core.text import name_some
 from webhook.core.versions import newer_tags
 from webhook.core.workload import ContainerImage, Workload
 from webhook.ports import Access, Cluster
@@ -97,12 +98,13 @@ class Advisor:
     pace: Pace
 
     async def advise(self, survey: Survey, entries: Sequence[Surveyed]) -> tuple[Survey, list[str]]:
-        """The survey with suggestions beside the images that are in the way, and lines about what could not be asked.
+        """The survey with suggestions beside the images that are in the way, and lines about those whose tags could not
+        be asked for.
 
         Of each image one user is looked at, whom it keeps from running.
         """
         slots = asyncio.Semaphore(self.pace.at_once)
-        notes: list[str] = []
+        failed: dict[str, list[str]] = {}
 
         async def one(image: ImageSurvey) -> ImageSurvey:
             wanted = _wanted(image, entries) if image.state in ("blocked", "partial") else None
@@ -112,22 +114,24 @@ class Advisor:
                 try:
                     return replace(image, suggestion=await self._suggest(*wanted))
                 except (RegistryError, ClusterUnavailable, BadCredentials) as error:
-                    code = error.code if isinstance(error, RegistryError) else "the pull secrets cannot be read"
-                    notes.append(f"{image.image}: no other tags are known: {code}")
+                    why = error.code if isinstance(error, RegistryError) else "the pull secrets cannot be read"
+                    failed.setdefault(why, []).append(image.image)
                     return image
 
         images = await asyncio.gather(*map(one, survey.images))
-        return replace(survey, images=tuple(images)), sorted(notes)
+        notes = [f"no other tags are known of {name_some(names, limit=200)}: {why}" for why, names in failed.items()]
+        return replace(survey, images=tuple(images)), notes
 
     async def _suggest(self, workload: Workload, used: ContainerImage) -> Suggestion | None:
         reference = parse_image(used.image)
         for candidate, same in await self._candidates(workload, reference):
-            tried = replace(workload, images=(replace(used, image=str(candidate)),))
+            written = _spelled(used.image, candidate)
+            tried = replace(workload, images=(replace(used, image=written),))
             judgement = await self.judge.judge(Request(tried, deadline=self.pace.deadline))
             if judgement.reason == "match" and all(finding.verdict == "runs" for finding in judgement.findings):
                 found = judgement.images[0]
                 digest = found.resolved.partition("@")[2]
-                return Suggestion(_spelled(used.image, candidate), candidate.tag, digest, found.platforms, same)
+                return Suggestion(written, candidate.tag, digest, found.platforms, same)
         return None
 
     async def _candidates(self, workload: Workload, reference: Reference) -> list[tuple[Reference, bool]]:

@@ -189,7 +189,7 @@ async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, File
             await live.start(watch=False)
     cluster = FileCluster.from_documents(counting, nodes=nodes, before=live)
     by_word = bool(request.files) and not fleet.has_pods
-    if by_word:
+    if by_word and any(True for _ in fleet.groups()):
         run.notes.append("no pods in the files: replicas are those that the workloads ask for")
     return fleet, by_word, cluster, None if connection is None else connection.host
 
