@@ -191,7 +191,12 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     help="Exit with 1 where a workload is in that state, or a worse one.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=64, show_default=True, help="Workloads judged side by side."
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="Workloads judged side by side.",
 )
 @click.option("--timeout", metavar="DURATION", callback=_duration, help="For all of it; the rest is not known then.")
 @click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
