@@ -74,12 +74,9 @@ def test_a_trace_only_where_it_is_asked_for(tmp_path: Path):
     check = ["check", "--target", "linux/amd64", "-f", str(tmp_path / "none"), "--config", str(settings)]
     plain = finish(apart(check))
     assert (plain.code, plain.out, plain.err) == (2, "", f"podgate: {settings}: mod: unknown key\n")
-    for arguments, environment in (
-        (["--debug", *check], {}),
-        ([*check, "--debug"], {}),
-        (check, {"PODGATE_DEBUG": "1"}),
-    ):
-        ran = finish(apart(arguments, environment))
+    runs = [(["--debug", *check], {}), ([*check, "--debug"], {}), (check, {"PODGATE_DEBUG": "1"})]
+    for process in [apart(arguments, environment) for arguments, environment in runs]:
+        ran = finish(process)
         assert (ran.code, ran.out) == (2, "")
         assert ran.err.startswith("Traceback (most recent call last):\n")
         assert ran.err.endswith(plain.err)

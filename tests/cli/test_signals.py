@@ -100,7 +100,7 @@ def test_on_a_terminal(registry: Registry, settings: Path, tmp_path: Path):
 def test_while_nobody_reads_what_it_writes(registry: Registry, settings: Path):
     """`podgate ... | less`: what is still to be written must not hold it back when it ends."""
     process = apart(
-        ["inspect", *(f"reg.example/x/{number}:{'t' * 120}" for number in range(400)), "--config", settings]
+        ["inspect", *(f"reg.example/x/{number}:{'t' * 120}" for number in range(200)), "--config", settings]
     )
     assert process.stdout is not None
     until(process, lambda: os.read(process.stdout.fileno(), 1))  # type: ignore[union-attr]  # it has begun to write

@@ -224,7 +224,7 @@ from webhook.registry.kept_folder import KeptFolder
 kept = KeptFolder(Path(sys.argv[1]), 1 << 16, print)
 print("ready", flush=True)
 sys.stdin.readline()
-for turn in range(150):
+for turn in range(50):
     for number in range(8):
         kept.write(kept.name(str(number)), f"{number} {turn} ".encode() * 300)
         found = kept.read(kept.name(str(number)))
