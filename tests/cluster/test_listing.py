@@ -64,6 +64,24 @@ async def test_a_list_that_expires_goes_on_by_the_servers_token():
         await connection.close()
 
 
+async def test_a_busy_server_is_asked_again_when_it_says_so():
+    async with api_server() as server:
+        fill(server, 3)
+        busy = Fault(429, "too many requests", {"Retry-After": "0"})
+        server.fail("list pods", busy, busy)
+        connection = connection_to(server)
+        assert len(await names(connection)) == 3
+        server.fail("list pods", *[busy] * 10)
+        with pytest.raises(ClusterUnavailable, match="too many requests"):
+            await names(connection)
+        assert server.count("list pods") == 3 + 6
+        server.faults.clear()
+        server.fail("list pods", Fault(503, "shutting down"))  # who does not say when is not waited for
+        with pytest.raises(ClusterUnavailable, match="shutting down"):
+            await names(connection)
+        await connection.close()
+
+
 async def test_items_of_lists_are_told_what_they_are_and_namespaces_are_kept_apart():
     async with api_server() as server:
         fill(server, 1)

@@ -1,5 +1,6 @@
 """Everything of a kind in a cluster, once: page by page, so that never more than a page of it is held."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ PAGE: Final = 500
 
 _PAGE_SECONDS: Final = 60.0
 """For one page: an API server whose cache is cold reads 500 large pods from etcd first."""
+
+_MOST_SETBACKS: Final = 5
+"""Times that a page is asked for again, where the API server says how: it is busy, or the list has expired."""
+_BUSY: Final = frozenset({429, 503})
+_LONGEST_PAUSE: Final = 10.0
+"""Seconds that a busy API server is left alone, if it asks for more."""
 
 _MOST_BAD: Final = 5
 """Objects of a kind that are not understood and named; the others are counted."""
@@ -65,23 +72,38 @@ async def list_all(connection: Connection, listed: Listed, namespace: str = "") 
     """
     token = ""
     while True:
+        items, token = await _page(connection, listed, namespace, token)
+        items.reverse()
+        while items:  # each is let go of before the next: a page is held once, and never two
+            item = items.pop()
+            if isinstance(item, dict):
+                yield {**item, "apiVersion": listed.api_version, "kind": listed.kind}
+        if not token:
+            return
+
+
+async def _page(connection: Connection, listed: Listed, namespace: str, token: str) -> tuple[list[Any], str]:
+    """The items of a page, and the token of the next one, empty where there is none."""
+    setbacks = 0
+    while True:
         query = [("limit", str(PAGE))] + ([("continue", token)] if token else [])
         try:
             answer = await connection.get(listed.where(namespace), query, seconds=_PAGE_SECONDS)
-        except ListExpired as error:
-            if not error.token or error.token == token:
+            break
+        except ClusterUnavailable as error:
+            setbacks += 1
+            if setbacks > _MOST_SETBACKS:
                 raise
-            _log.info("The list of %s goes on from where it was: %s", listed.plural, error)
-            token = error.token
-            continue
-        items = answer.get("items")
-        for item in items if isinstance(items, list) else ():
-            if isinstance(item, dict):
-                yield {**item, "apiVersion": listed.api_version, "kind": listed.kind}
-        metadata = answer.get("metadata")
-        token = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
-        if not token:
-            return
+            if isinstance(error, ListExpired) and error.token:
+                _log.info("The list of %s goes on from where it was: %s", listed.plural, error)
+                token = error.token
+            elif error.retry_after is not None and error.status in _BUSY:
+                await asyncio.sleep(min(error.retry_after, _LONGEST_PAUSE))
+            else:
+                raise
+    items, metadata = answer.get("items"), answer.get("metadata")
+    following = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
+    return items if isinstance(items, list) else [], following
 
 
 async def list_fleet(
