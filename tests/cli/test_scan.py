@@ -359,3 +359,21 @@ def test_owned_things_are_never_passed_over(scan: Scan, cluster: ApiServer):
     assert [(one["kind"], one["name"], one["replicas"], one["state"]) for one in found["workloads"]] == [
         ("Postgres", "orders", 1, "blocked")
     ]
+
+
+def test_kinds_that_settings_name(scan: Scan, cluster: ApiServer, settings: Path):
+    """Listed in the version that the API server prefers; a kind that it does not serve leaves the scan incomplete."""
+    kinds = [{"group": "argoproj.io", "resource": "rollouts"}, {"group": "nobody.example", "resource": "things"}]
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "kinds": kinds[:1]}))
+    rollout = {**named("argoproj.io/v1", "Rollout", "web"), "spec": {"template": template()}}
+    first, idle = replica_set(rollout), {**named("argoproj.io/v1", "Rollout", "idle"), "spec": {"template": template()}}
+    put(cluster, rollout, first, *pods_of(first, 2), idle)
+    ran = scan("--target", "linux/arm64", "-o", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert [(one["kind"], one["name"], one["replicas"], one["state"]) for one in document(ran)["workloads"]] == [
+        ("Rollout", "idle", 0, "blocked"),
+        ("Rollout", "web", 2, "blocked"),
+    ]
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "kinds": kinds}))
+    ran = scan("--target", "linux/arm64")
+    assert (ran.code, ran.err) == (2, "podgate: kind things.nobody.example: its API group is not served\n")
