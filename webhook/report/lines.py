@@ -2,18 +2,33 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import Final, TextIO
+
+_COMMAND: Final = re.compile(r"##(?=[\w-]*\[)")
+"""What runners of CI obey wherever it is in a log: ##[stop-commands] (GitHub), ##vso[task.setvariable] (Azure)."""
+
+
+def printable(text: str) -> str:
+    """Foreign text, without what a terminal would obey: question marks stand for it. Line feeds stay."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
+def disarmed(text: str) -> str:
+    """One line of a log with foreign text in it, without what a terminal or a runner of CI would obey."""
+    return _COMMAND.sub("#?", printable(text))
 
 
 def say(text: str) -> None:
     """One line on standard error, in podgate's own voice.
 
-    Names of files and words of manifests may be in it: what a terminal would obey is shown as a question mark.
+    Names of files and words of manifests may be in it: what a terminal, or a runner of CI, would obey is shown with
+    question marks.
     """
     if sys.stderr is not None:  # closed by whoever started the process
-        line = "".join(character if character.isprintable() else "?" for character in " ".join(text.splitlines()))
+        line = disarmed(" ".join(text.splitlines()))
         with contextlib.suppress(OSError):  # nobody is left to be told
             print(f"podgate: {line}", file=sys.stderr)  # noqa: T201  # the command line's own voice
 
