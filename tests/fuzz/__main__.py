@@ -11,7 +11,6 @@ the same inputs, and no note of it.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import signal
@@ -20,10 +19,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from tests.e2e.harness.components import cache_folder
-from tests.fuzz.catalogue import CORPUS, COUNTS, TARGETS, kept
+from tests.fuzz.catalogue import CORPUS, COUNTS, TARGETS, keep, kept
 from tests.fuzz.failing import Failure, failure_of, reduced
 from tests.fuzz.laws import Target
 from tests.fuzz.mutate import Mutator
@@ -47,17 +47,18 @@ TWICE: Final = 4
 
 @dataclass(frozen=True)
 class Run:
-    """One target's part of a run. `progress` None: nothing is noted."""
+    """One target's part of a run. `progress` None: nothing is noted. `corpus`: where failures are kept."""
 
     name: str
     seed: int
     count: int
     progress: Progress | None
+    corpus: Path = CORPUS
 
 
 def fuzz(run: Run, target: Target) -> Failure | None:
     """Looks at what is kept, and at the inputs that are left; the first failure, reduced."""
-    corpus = kept(run.name)
+    corpus = kept(run.name, run.corpus)
     for data in corpus:
         if isinstance(found := failure_of(target, data, twice=True), Failure):
             return found
@@ -70,7 +71,9 @@ def fuzz(run: Run, target: Target) -> Failure | None:
         found = failure_of(target, mutator.made(number), twice=twice)
         if isinstance(found, Failure):
             say(f"{run.name}: a failure by input {number} of seed {run.seed}; looking for the smallest that shows it")
-            return reduced(target, found, twice=twice)
+            smallest = reduced(target, found, twice=twice)
+            say(f"kept in {keep(run.name, smallest.data, run.corpus)}")
+            return smallest
         kinds[found.kind] += 1
         if run.progress is not None and (number + 1) % NOTED == 0:
             run.progress.save(run, number + 1)
@@ -113,14 +116,8 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _show(name: str, found: Failure) -> None:
-    """Prints a failure and keeps it, so that it is looked at in each run from now on."""
-    file = CORPUS / name / f"{hashlib.sha256(found.data).hexdigest()[:12]}.input"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(found.data)
-    print(
-        f"{name}: {found.mark}\n{found.words}\ninput ({len(found.data)} bytes, {file}):\n{found.data[:2000]!r}",
-        flush=True,
-    )
+    """Prints a failure."""
+    print(f"{name}: {found.mark}\n{found.words}\ninput ({len(found.data)} bytes):\n{found.data[:2000]!r}", flush=True)
 
 
 def _begun(name: str, options: argparse.Namespace, progress: Progress | None) -> Run | None:

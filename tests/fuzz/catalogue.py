@@ -1,5 +1,6 @@
 """The targets, and how many inputs each gets."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,14 @@ CORPUS: Final = Path(__file__).with_name("corpus")
 """Inputs that are kept: what failed once, and what a guided run found new ways with. A folder for each target."""
 
 
-def kept(name: str) -> list[bytes]:
+def kept(name: str, corpus: Path = CORPUS) -> list[bytes]:
     """The inputs of a target that are kept, in an order that is always the same."""
-    return [file.read_bytes() for file in sorted((CORPUS / name).glob("*.input"))]
+    return [file.read_bytes() for file in sorted((corpus / name).glob("*.input"))]
+
+
+def keep(name: str, data: bytes, corpus: Path = CORPUS) -> Path:
+    """Keeps an input from now on; the file that it is in."""
+    file = corpus / name / f"{hashlib.sha256(data).hexdigest()[:12]}.input"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return file
