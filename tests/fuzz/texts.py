@@ -226,13 +226,13 @@ class HostsFiles(Pure):
         host, *rest = (piece.decode("utf-8", "replace") for piece in parts.split(data))
         files = dict(zip(rest[::2], rest[1::2], strict=False))
         problems = malformed_files(files)
-        tells_no_secret(map(str, problems))
+        tells_no_secret(problem.problem for problem in problems)  # not the path: that is no secret, whatever it is
         hold(all("hosts.toml" in problem.path for problem in problems), f"names no file: {problems}")
         try:
             found = registry_hosts(files, host)
             named = named_files(files, host)
         except MalformedSettings as error:
-            tells_no_secret((str(error),))
+            tells_no_secret((error.problem,))
             return Answer("refused", (str(error), list(map(str, problems))))
         hold(bool(found), "no endpoint at all")
         for one in found:
