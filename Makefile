@@ -9,7 +9,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt chart image sbom e2e bench faults fuzz clean
+.PHONY: help demo test test-all lint fmt chart image sbom e2e bench faults fuzz hygiene clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,9 +73,15 @@ faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print 
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios (needs Go; SHORT=1, WRITE=1: into docs/performance.md)
 	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(if $(WRITE),--write docs/performance.md)
 
-fuzz: $(VENV)/.locked ## Compare with the Go originals on made-up inputs (needs Go; COUNT=, ORACLE=, SEED=, FRESH=1)
-	@$(BIN)/python -m tests.oracles.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(ORACLE),--oracle $(ORACLE)) \
-		$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+# The options of both parts. TARGET= runs the first alone, ORACLE= the second, SHORT=1 the first as CI does.
+FUZZ = $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+
+fuzz: $(VENV)/.locked ## Damage inputs and see that laws hold; compare with the Go originals (TARGET=, ORACLE=, COUNT=, SHORT=1)
+	@$(if $(ORACLE),:,$(BIN)/python -m tests.fuzz $(FUZZ) $(if $(TARGET),--target $(TARGET)) $(if $(SHORT),--short))
+	@$(if $(TARGET)$(SHORT),:,$(BIN)/python -m tests.oracles.fuzz $(FUZZ) $(if $(ORACLE),--oracle $(ORACLE)))
+
+hygiene: $(VENV)/.locked ## Look at licences, known vulnerabilities, secrets, paths, the wheel, the lock file (ONLY=; needs Go, network)
+	@$(BIN)/python -m tests.hygiene $(ONLY)
 
 clean: ## Remove environments, caches and build results
 	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json

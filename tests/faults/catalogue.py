@@ -76,7 +76,7 @@ def _phases() -> list[Illness]:
         Illness("reset after the request", ASKED_AGAIN, Sick(ends="reset")),
         Illness("closed after the request", ASKED_AGAIN, Sick(ends="close")),
         Illness("stall after the request", BY_TIME, Sick(ends="mute")),
-        Illness("`100 Continue` without end", BY_TIME, Sick(ends="endless")),
+        Illness("`100 Continue` without end", "bears five, asks again, twice at most", Sick(ends="endless")),
         Illness("reset in the headers", ASKED_AGAIN, Sick(ends="reset", after="headers")),
         Illness("closed in the headers", ASKED_AGAIN, Sick(ends="close", after="headers")),
         Illness("stall in the headers", BY_TIME, Sick(ends="mute", after="headers")),

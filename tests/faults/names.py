@@ -29,9 +29,10 @@ Answers = Sequence[Sequence[str]]
 @dataclass
 class Names:
     """What names below DOMAIN mean, by their last label, which is a registry's: GOOD where nothing is said. Names below
-    those begin with the address that they mean."""
+    those begin with the address that they mean, until the fault is over."""
 
     meanings: dict[str, Answers] = field(default_factory=dict)
+    well: bool = False
     _looked: dict[str, "count[int]"] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -41,7 +42,8 @@ class Names:
         self.meanings[registry] = answers
 
     def recover(self) -> None:
-        """All names mean GOOD again, and who waits for an answer has it."""
+        """All names mean GOOD from now on, and who waits for an answer has it."""
+        self.well = True
         self.meanings.clear()
         self._looked.clear()
         self._over.set()
@@ -50,7 +52,7 @@ class Names:
     def addresses(self, host: str) -> Sequence[str]:
         """The next answer. Raises what getaddrinfo raises."""
         *more, _, registry = host.removesuffix(f".{DOMAIN}").split(".")
-        if more:
+        if more and not self.well:
             return (".".join(more),)
         answers = self.meanings.get(registry, ((GOOD,),))
         answer = answers[next(self._looked.setdefault(host, count())) % len(answers)]

@@ -31,7 +31,7 @@ async def test_what_is_said_of_some_faults_is_what_happens(tmp_path: Path):
     certificates = make_certificates(tmp_path)
     chosen = [illness for illness in illnesses(certificates.bad) if illness.name in PART]
     assert len(chosen) == len(PART)
-    found = await run(chosen, certificates, tmp_path, Pace(timeout=4, request_timeout=1.5))
+    found = await run(chosen, certificates, tmp_path, Pace(timeout=5, request_timeout=2.0))
     assert found.problems == []
     assert len(found.told) == 8 * len(PART)
     rows = rows_of(found)

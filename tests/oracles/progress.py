@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("webhook/core", "tests/golden/answers", "tests/golden/compare.py", "tests/oracles")
 """What answers depend on: where any of it has changed, what was asked before proves nothing."""
+
+SUFFIXES = frozenset({".py", ".go", ".mod", ".sum", ".input", ".json", ".gz"})
 
 
 class Begun(Protocol):
@@ -32,10 +35,10 @@ class State:
 class Progress:
     """The state files of a folder."""
 
-    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
+    def __init__(self, folder: Path, *, fresh: bool = False, sources: Sequence[str] = SOURCES) -> None:
         self._folder = folder
         self._fresh = fresh
-        self._sources = fingerprint(ROOT)
+        self._sources = fingerprint(ROOT, sources)
 
     def state(self, name: str) -> State | None:
         """How far the run before got; None where there is nothing to go on with."""
@@ -69,12 +72,12 @@ class Progress:
         return self._folder / f"{name}.json"
 
 
-def fingerprint(root: Path) -> str:
+def fingerprint(root: Path, sources: Sequence[str] = SOURCES) -> str:
     """A hash of all that answers depend on."""
     found = hashlib.sha256()
-    for source in SOURCES:
+    for source in sources:
         path = root / source
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.suffix in {".py", ".go", ".mod", ".sum"} and not file.name.startswith("test_"):
+            if file.suffix in SUFFIXES and not file.name.startswith("test_"):
                 found.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return found.hexdigest()[:16]

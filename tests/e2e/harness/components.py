@@ -25,6 +25,7 @@ KUBERNETES = "1.37.2"
 REGISTRY_MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
 HELM_MODULE = "helm.sh/helm/v4/cmd/helm@v4.3.1"
 VEGETA_MODULE = "github.com/tsenart/vegeta/v12@v12.13.0"
+GITLEAKS_MODULE = "github.com/zricethezav/gitleaks/v8@v8.30.1"
 CONTROL_PLANE_MODULE = Path(__file__).resolve().parents[1] / "controlplane"
 MODULE_FILES = ("main.go", "go.mod", "go.sum")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "kube-scheduler", "kube-controller-manager")
@@ -97,6 +98,11 @@ def helm(cache: Path, say: Say) -> Path:
 def vegeta(cache: Path, say: Say) -> Path:
     """The load generator of `make bench`, which alone needs it."""
     return _installed("vegeta", VEGETA_MODULE, "the load generator, vegeta {} (half a minute, 13 MB)", cache, say)
+
+
+def gitleaks(cache: Path, say: Say) -> Path:
+    """The search for secrets of `make hygiene`, which alone needs it."""
+    return _installed("gitleaks", GITLEAKS_MODULE, "the search for secrets, gitleaks {} (a minute, 16 MB)", cache, say)
 
 
 def _installed(name: str, module: str, title: str, cache: Path, say: Say) -> Path:

@@ -1,0 +1,127 @@
+"""The checks of the tree find what they are for, each tried with something that is wrong."""
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hygiene import __main__ as command
+from tests.hygiene import advisories, licences, tree
+from tests.hygiene.finding import tracked
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository with one file."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / "a.txt").write_text("nothing at /var/lib/x or https://a.example/home/b\n")
+    subprocess.run(["git", "add", "a.txt"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("expression", "fits"),
+    [
+        ("MIT", True),
+        ("MPL-2.0 AND (Apache-2.0 OR MIT)", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("GPL-3.0-only AND MIT", False),
+        ("MIT AND (GPL-2.0 OR AGPL-3.0)", False),
+        ("MIT OR", True),
+        ("(MIT", False),
+        ("MIT MIT", False),
+        ("", False),
+    ],
+)
+def test_expressions_of_licences(expression, fits):
+    """SPDX specification, annex D: AND binds more strongly than OR."""
+    assert licences._fits(expression, licences.ALLOWED) is fits
+
+
+@pytest.mark.parametrize(
+    ("metadata", "licence"),
+    [
+        ({"license_expression": "MIT", "license": "GPL"}, "MIT"),
+        ({"classifier": ["License :: OSI Approved :: MIT License", "Environment :: Console"]}, "MIT"),
+        ({"classifier": ["License :: OSI Approved :: BSD License", "License :: Other"]}, "BSD-3-Clause AND Other"),
+        ({"license": "3-Clause BSD License\nmore"}, "BSD-3-Clause"),
+        ({}, ""),
+    ],
+)
+def test_a_licence_is_read_from_whatever_there_is(metadata: dict[str, Any], licence):
+    assert licences.licence_of("x", lambda _: metadata) == licence
+
+
+def test_a_licence_that_may_not_be_shipped_is_found():
+    found = licences.check(lambda name: {"license_expression": "GPL-3.0" if name in ("httpx", "ruff") else "MIT"})
+    assert found.state == "failed"
+    (line,) = found.lines
+    assert line.startswith("httpx ")
+    assert line.endswith("(shipped): GPL-3.0")
+
+
+def test_the_licences_of_today_may_be_used():
+    assert licences.check().state == "ok"
+
+
+AFFECTED: dict[str, Any] = {"package": {"ecosystem": "PyPI", "name": "Some_Package"}}
+
+
+@pytest.mark.parametrize(
+    ("affected", "version", "is_found"),
+    [
+        ({"versions": ["1.0"]}, "1.0", True),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.2"}]}]}, "1.1", True),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.2"}]}]}, "1.2", False),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"last_affected": "1.2"}]}]}, "1.2", True),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"last_affected": "1.2"}]}]}, "1.3", False),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"fixed": "1.1"}, {"introduced": "1.2"}]}]}, "1.2", True),
+        ({"ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}]}, "1.2", False),
+    ],
+)
+def test_an_advisory_is_about_versions(tmp_path, affected: dict[str, Any], version, is_found):
+    """OSV schema, "Evaluation"."""
+    advisory = {
+        "id": "PYSEC-1",
+        "modified": "2026-01-02T00:00:00Z",
+        "summary": "bad",
+        "affected": [AFFECTED | affected],
+    }
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("PYSEC-1.json", json.dumps(advisory))
+    found = advisories.by_export(tmp_path / "all.zip", {"some-package": version, "other": "1.0"})
+    assert found.state == ("failed" if is_found else "ok")
+    assert ("some-package" in found.lines[0]) is is_found
+
+
+def test_advisories_that_are_withdrawn_or_of_others_count_for_nothing(tmp_path):
+    of_npm: dict[str, Any] = {
+        "affected": [{"package": {"ecosystem": "npm", "name": "some-package"}, "versions": ["1.0"]}]
+    }
+    withdrawn: dict[str, Any] = {"affected": [AFFECTED | {"versions": ["1.0"]}], "withdrawn": "2026-01-01T00:00:00Z"}
+    for number, advisory in enumerate((of_npm, withdrawn)):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"id": f"X-{number}", **advisory}))
+    assert advisories.by_export(tmp_path, {"some-package": "1.0"}).state == "ok"
+
+
+def test_an_export_without_advisories_proves_nothing(tmp_path):
+    assert advisories.check({advisories.VARIABLE: str(tmp_path)}).state == "failed"
+
+
+def test_a_path_of_a_machine_is_found(repository):
+    assert tree.machine_paths(repository).state == "ok"
+    (repository / "a.txt").write_text("see /home/" + "somebody/notes.txt\n")
+    assert tree.machine_paths(repository).lines == ("a.txt:1: /home/somebody",)
+    assert tracked(repository) == [Path("a.txt")]
+
+
+def test_the_tree_has_no_path_of_a_machine():
+    assert tree.machine_paths().state == "ok"
+
+
+def test_a_check_that_is_not_there_is_refused(capsys):
+    assert command.main(["nothing"]) == 2
+    assert "no check nothing; there are: lock, licences" in capsys.readouterr().err
