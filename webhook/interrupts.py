@@ -40,7 +40,8 @@ def taken() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is _as_interrupt:  # `serve` leaves them ignored at its end, for good
+                signal.signal(number, handler)
 
 
 def _as_interrupt(number: int, _: FrameType | None) -> None:
