@@ -95,7 +95,10 @@ async def test_a_right_that_is_missing_is_told_and_counted(tmp_path: Path, api: 
             await ask(podgate, port, review("CREATE-Pod", f"web-{number}"))
         assert "forbidden" in (await podgate.said("Events cannot be written"))["message"]
         await until(lambda: api.count("create events") == 3)
-        assert "podgate_events_total" in (await podgate.health("/metrics"))[1]
+        metrics = (await podgate.health("/metrics"))[1]
+        assert "podgate_events_total" in metrics
+        assert "podgate_events_waiting 0.0" in metrics
+        assert 1 <= float(metrics.partition("\npodgate_tasks ")[2].split()[0]) <= 100
         await end(podgate)
     assert len([line for line in podgate.log if "Events cannot" in line["message"]]) == 1
 

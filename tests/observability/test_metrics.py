@@ -110,6 +110,13 @@ def test_registries_and_caches_are_counted():
     assert value(metrics, "podgate_cache_bytes") == 12
 
 
+def test_work_that_is_under_way_is_asked_for_when_metrics_are_shown():
+    metrics, tasks = Metrics(), [1]
+    metrics.measure_work(lambda: len(tasks), lambda: 7)
+    tasks.append(2)
+    assert (value(metrics, "podgate_tasks"), value(metrics, "podgate_events_waiting")) == (2, 7)
+
+
 def test_hosts_that_anybody_can_name_do_not_grow_without_bound():
     metrics = Metrics()
     for number in range(HOSTS_LIMIT + 50):
@@ -204,6 +211,7 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 def registered() -> dict[str, tuple[str, frozenset[str]]]:
     metrics = Metrics()
     metrics.measure_cache(lambda: 0.0)
+    metrics.measure_work(lambda: 0.0, lambda: 0.0)
     found = {}
     for collector, names in metrics.registry._collector_to_names.items():
         [family] = collector.describe() if hasattr(collector, "describe") else collector.collect()
@@ -259,6 +267,7 @@ def shown_whole() -> Metrics:
     """Every metric with a sample at least."""
     metrics = Metrics()
     metrics.measure_cache(lambda: 0.0)
+    metrics.measure_work(lambda: 0.0, lambda: 0.0)
     metrics.decided(observation("warn", "short-name"))
     metrics.decided(of_daemon_set("warn"))
     metrics.event("written")

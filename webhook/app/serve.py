@@ -101,6 +101,7 @@ async def _serve(start: _Start) -> None:
         review = traced_review(generations.review, traces)
         stack.push_async_callback(generations.aclose)
         metrics.measure_cache(lambda: generations.cached_bytes)
+        metrics.measure_work(_tasks_of(asyncio.get_running_loop()), lambda: events.waiting if events is not None else 0)
 
         def ready() -> Mapping[str, bool]:
             return {
@@ -197,6 +198,11 @@ def _events(source: _Source, metrics: Metrics, stack: contextlib.AsyncExitStack)
     writer.start()
     stack.push_async_callback(writer.close)
     return writer
+
+
+def _tasks_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """How many tasks a loop has that have not ended; for any thread, since /metrics is written in one of its own."""
+    return lambda: len(asyncio.all_tasks(loop))
 
 
 def _in_background(stack: contextlib.AsyncExitStack, *endless: Coroutine[Any, Any, None]) -> None:

@@ -77,6 +77,11 @@ class EventWriter:
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Events in the queue."""
+        return self._queue.qsize()
+
     def start(self) -> None:
         """Begin to write, in a task of the running loop."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="write events")

@@ -194,6 +194,13 @@ class Metrics:
         gauge = Gauge("podgate_cache_bytes", "Bytes of documents that are remembered.", registry=self.registry)
         gauge.set_function(size)
 
+    def measure_work(self, tasks: Callable[[], float], waiting: Callable[[], float]) -> None:
+        """Lets /metrics read how many asyncio tasks there are, and how many Events wait to be written."""
+        gauge = Gauge("podgate_tasks", "Things under way: asyncio tasks that have not ended.", registry=self.registry)
+        gauge.set_function(tasks)
+        gauge = Gauge("podgate_events_waiting", "Events that wait to be written.", registry=self.registry)
+        gauge.set_function(waiting)
+
     def show_nodes(self, nodes: Sequence[Node], shape: Callable[[Node], tuple[str, str]]) -> None:
         """Shows how many nodes there are of each platform and runtime."""
         counts: dict[tuple[str, str], int] = {}
