@@ -9,7 +9,7 @@ from tests.fuzz.laws import SECRET, Answer, hold, lines, one_line, tells_no_secr
 from tests.service.conftest import node, pod, pull_secret, templated
 from tests.support import images
 from tests.support.walks import document
-from webhook.check import Reading, judge_all, sort_out
+from webhook.check import Pace, Reading, judge_all, sort_out
 from webhook.cluster.documents import load_documents
 from webhook.cluster.files import FileCluster
 from webhook.core.errors import MalformedObject, RegistryError
@@ -114,7 +114,7 @@ class Objects:
         reading = Reading(objects=objects)
         cluster = FileCluster(admitted=False)
         found = sort_out(reading, cluster, "team")
-        checked = self._loop.run_until_complete(judge_all(Judge(Settings(), self._images, cluster), found))
+        checked = self._loop.run_until_complete(judge_all(Judge(Settings(), self._images, cluster), found, Pace()))
         text = json.dumps(check_document(checked))
         tells_no_secret((text, *reading.problems, *reading.notes))
         for note in reading.notes:

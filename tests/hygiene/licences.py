@@ -38,7 +38,11 @@ _SPELLED: Final = {
 }
 """Names from before there were SPDX expressions in metadata. `BSD License` is either of two; both are allowed."""
 
-ELSEWHERE: Final[Mapping[str, str]] = {"atheris": "Apache-2.0", "colorama": "BSD-3-Clause"}
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "atheris": "Apache-2.0",
+    "axe-playwright-python": "MIT AND MPL-2.0",  # its own, and that of the axe-core in it
+    "colorama": "BSD-3-Clause",
+}
 """Locked for other platforms, or for a group that is not installed by itself: read by hand in the package itself."""
 
 
