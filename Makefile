@@ -1,5 +1,6 @@
-# Everything a developer does. `make` alone lists it. No target needs root, or any network but the package index
-# (e2e also the Go module proxy; image also Debian's mirrors, and root, where it is given no bases).
+# Everything a developer does. `make` alone lists it. No target needs root, or any network but the package index (e2e,
+# bench and hygiene also the Go module proxy; hygiene asks OSV, if it can; image also Debian's mirrors, and root, where
+# it is given no bases).
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -26,6 +26,17 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own attribute, filled in below
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  # PyYAML's own
+        """The value of a node. Raises ConstructorError where a tag that somebody has written is none of a plain value,
+        or is on what is none of its kind, which PyYAML's own constructors do not expect."""
+        kind = node.tag.removeprefix(_TAG)
+        form = _FORMS.get(kind)
+        if form is None:
+            raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag!r} is not known", node.start_mark)
+        if not isinstance(node, form) or (kind in _PLAIN and not _PLAIN[kind].match(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, f"is tagged {kind}, and is none", node.start_mark)
+        return super().construct_object(node, deep=deep)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """The mapping of a node. Raises ConstructorError where a key stands twice, or is no text."""
         seen: set[str] = set()
@@ -38,6 +49,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+_FORMS: Final[dict[str, type[yaml.Node]]] = {
+    "map": yaml.MappingNode,
+    "seq": yaml.SequenceNode,
+    **dict.fromkeys(("str", "binary", "bool", "null", "int", "float", "merge"), yaml.ScalarNode),
+}
+_PLAIN: Final[dict[str, re.Pattern[str]]] = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -45,7 +62,8 @@ for _tag, _pattern, _first in (
     ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
     ("merge", r"<<", "<"),
 ):
-    _Loader.add_implicit_resolver(f"{_TAG}{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+    _PLAIN[_tag] = re.compile(rf"^(?:{_pattern})$")
+    _Loader.add_implicit_resolver(f"{_TAG}{_tag}", _PLAIN[_tag], list(_first))
 
 
 def read_settings_file(path: str) -> dict[str, Any]:

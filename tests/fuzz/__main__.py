@@ -62,7 +62,9 @@ def fuzz(run: Run, target: Target) -> Failure | None:
     for data in corpus:
         if isinstance(found := failure_of(target, data, twice=True), Failure):
             return found
-    mutator = Mutator(run.name, [*target.seeds(), *corpus], run.seed)
+    usual = target.seeds()
+    times = 1 + 2 * len(corpus) // len(usual)  # what is kept is odd as it is: two of three are made of what is usual
+    mutator = Mutator(run.name, [*usual * times, *corpus], run.seed)
     begun = run.progress.asked(run) if run.progress is not None else 0
     kinds: Counter[str] = Counter()
     started, worked = time.monotonic(), time.process_time()
@@ -80,10 +82,10 @@ def fuzz(run: Run, target: Target) -> Failure | None:
     if run.progress is not None:
         run.progress.save(run, run.count)
     made = run.count - begun
-    times = (
+    cost = (
         f"{time.monotonic() - started:.0f} s, {(time.process_time() - worked) * 1000 / max(made, 1):.2f} ms of CPU each"
     )
-    print(f"{run.name}: {run.count} inputs, seed {run.seed}, and {len(corpus)} kept, 0 failures ({times})", flush=True)
+    print(f"{run.name}: {run.count} inputs, seed {run.seed}, and {len(corpus)} kept, 0 failures ({cost})", flush=True)
     print("  " + ", ".join(f"{kind} {count * 100 / made:.1f}%" for kind, count in kinds.most_common(12)), flush=True)
     return None
 

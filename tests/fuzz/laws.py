@@ -74,7 +74,12 @@ def tells_no_secret(words: Iterable[object]) -> None:
     """Nothing that people, logs or other hosts may read holds the secret."""
     for word in words:
         text = word if isinstance(word, str) else f"{word} {word!r}"
-        hold(not any(form in text for form in _FORMS), f"the secret is told: {text[:200]}")
+        hold(not has_secret(text), f"the secret is told: {text[:200]}")
+
+
+def has_secret(text: str) -> bool:
+    """Whether a text holds the secret, in whatever coding."""
+    return any(form in text for form in _FORMS)
 
 
 def is_a_fault(error: RegistryError) -> None:
