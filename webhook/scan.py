@@ -14,7 +14,7 @@ from webhook.core.fleet import PodGroup, without_demands
 from webhook.core.reference import Reference, parse_image
 from webhook.core.scheduling import Node
 from webhook.core.text import name_some
-from webhook.core.versions import newer_tags
+from webhook.core.versions import newer_tags, parse_version
 from webhook.core.workload import ContainerImage, Workload
 from webhook.ports import Access, Cluster
 from webhook.registry.tags import TagList
@@ -113,9 +113,8 @@ class Advisor:
             async with slots:
                 try:
                     return replace(image, suggestion=await self._suggest(*wanted))
-                except (RegistryError, ClusterUnavailable, BadCredentials) as error:
-                    why = error.code if isinstance(error, RegistryError) else "the pull secrets cannot be read"
-                    failed.setdefault(why, []).append(image.image)
+                except (RegistryError, ClusterUnavailable, BadCredentials, TimeoutError) as error:
+                    failed.setdefault(_why(error), []).append(image.image)
                     return image
 
         images = await asyncio.gather(*map(one, survey.images))
@@ -138,14 +137,22 @@ class Advisor:
         found = []
         if reference.tag and reference.digest:
             found.append((replace(reference, digest=""), True))  # the tag may have moved on since it was pinned
-        if reference.tag:
-            secrets = await self.cluster.pull_secrets(
-                workload.namespace, workload.constraints, template=workload.template
-            )
+        if parse_version(reference.tag) is not None:  # nothing comes after any other tag
+            async with asyncio.timeout_at(self.pace.deadline):
+                secrets = await self.cluster.pull_secrets(
+                    workload.namespace, workload.constraints, template=workload.template
+                )
             listed = await self.tags.tags(reference, Access(workload.namespace, secrets, self.pace.deadline))
             newer = newer_tags(reference.tag, listed.tags)
             found += [(replace(reference, tag=tag, digest=""), False) for tag in newer]
         return found
+
+
+def _why(error: Exception) -> str:
+    """Why tags could not be asked for, in a few words."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return error.code if isinstance(error, RegistryError) else "the pull secrets cannot be read"
 
 
 def _wanted(image: ImageSurvey, entries: Iterable[Surveyed]) -> tuple[Workload, ContainerImage] | None:

@@ -300,11 +300,19 @@ def test_as_html_it_is_the_same_survey(scan: Scan, cluster: ApiServer):
 
 
 def test_a_run_that_takes_too_long(scan: Scan, cluster: ApiServer, registry: Registry):
-    put(cluster, deployment("web"), deployment("api", BOTH))
-    registry.faults.append(RegistryFault(at="*/1.4", delay=30))
-    ran = scan("--timeout", "1s", "--target", "linux/arm64", "-o", "json")
-    assert (ran.code, ran.err) == (0, "podgate: 1 image could not be looked up in time (--timeout)\n")
-    assert {one["name"]: one["state"] for one in document(ran)["workloads"]} == {"web": "unknown", "api": "ready"}
+    put(cluster, deployment("web"), deployment("api", BOTH), deployment("tool", TOOL))
+    registry.push("team/tool", single("linux/arm64"), "2")
+    registry.faults += [RegistryFault(at="*/1.4", delay=30), RegistryFault(at="*/team/tool/tags/list", delay=30)]
+    ran = scan("--timeout", "1s", "--target", "linux/arm64", "--suggest", "-o", "json")
+    assert (ran.code, ran.err.splitlines()) == (
+        0,
+        [
+            f"podgate: no other tags are known of {TOOL}: timeout",
+            "podgate: 1 image could not be looked up in time (--timeout)",
+        ],
+    )
+    states = {one["name"]: one["state"] for one in document(ran)["workloads"]}
+    assert states == {"web": "unknown", "api": "ready", "tool": "blocked"}
 
 
 def test_tags_that_would_help(scan: Scan, cluster: ApiServer, registry: Registry):
@@ -314,7 +322,9 @@ def test_tags_that_would_help(scan: Scan, cluster: ApiServer, registry: Registry
     registry.push("team/tool", single("linux/arm64"), "2")
     registry.push("team/lone", single("linux/amd64"), "1.0")
     registry.tags_a_page = 3
+    registry.push("team/main", single("linux/amd64"), "main")
     put(cluster, deployment("web"), deployment("lone", f"{REGISTRY}/team/lone:1.0"))
+    put(cluster, deployment("main", f"{REGISTRY}/team/main:main"))  # no tag comes after it, and none is asked for
     first = registry.names["team/app", "manifests", "1.4"].digest
     registry.push("team/app", multi("linux/amd64", "linux/arm64"), "1.4")
     put(cluster, deployment("pinned", f"{APP}@{first}"), deployment("lined", f"{REGISTRY}/team/tool:1"))

@@ -139,13 +139,39 @@ def test_a_pod_of_nobodys_and_one_of_somebody_unknown():
 
 
 def test_owners_that_own_one_another_end_somewhere():
-    """References are anybody's word."""
-    one, other = deployment("one"), deployment("other")
+    """References are anybody's word, and nothing gets out of sight by them."""
+    one, other = deployment("one"), deployment("other", OTHER)
     owned(one, other), owned(other, one)
-    assert {str(group.owner) for group in groups(one, other, *pods_of(one, 1))} <= {
-        "Deployment shop/one",
-        "Deployment shop/other",
-    }
+    assert told(groups(one, other, *pods_of(one, 1))) == [
+        ("Deployment shop/one", 1, [APP]),
+        ("Deployment shop/other", 0, [OTHER]),
+    ]
+    kinds = Kinds([FurtherKind("argoproj.io", "rollouts", ("spec", "template"))])
+    ring = [{**named("argoproj.io/v1", "Rollout", name), "spec": {"template": template()}} for name in "abc"]
+    for rollout, above in zip(ring, (*ring[1:], ring[0]), strict=True):
+        owned(rollout, above)
+    found = told(groups(*ring, *pods_of(ring[0], 2), kinds=kinds))
+    assert found == [(f"Rollout shop/{name}", count, [APP]) for name, count in (("a", 2), ("b", 0), ("c", 0))]
+
+
+def test_what_an_operator_hangs_on_its_own_deployment_stands_for_itself():
+    """A Deployment makes no DaemonSet: this one goes to each node that it asks for, whoever is its owner."""
+    operator = deployment("operator", OTHER)
+    agent = {**named("apps/v1", "DaemonSet", "agent"), "spec": {"template": template(nodeSelector={"disk": "ssd"})}}
+    idle = {**named("apps/v1", "DaemonSet", "idle"), "spec": {"template": template()}}
+    owned(agent, operator), owned(idle, operator)
+    found = groups(operator, agent, idle, *pods_of(agent, 2))
+    assert sorted(told(found)) == [
+        ("DaemonSet shop/agent", 2, [APP]),
+        ("DaemonSet shop/idle", 0, [APP]),
+        ("Deployment shop/operator", 0, [OTHER]),
+    ]
+    assert [one.workload.every_node for one in found] == [True, False, True]
+    kinds = Kinds([FurtherKind("mesh.example", "gateways", ("spec", "template"), "Gateway")])
+    gateway = {**named("mesh.example/v1", "Gateway", "edge"), "spec": {"template": template()}}
+    found = groups(gateway, owned(agent, gateway), *pods_of(agent, 2), kinds=kinds)
+    assert told(found) == [("Gateway shop/edge", 2, [APP])]
+    assert found[0].workload.every_node  # of what makes the pods, not of who is above it
 
 
 def test_a_further_kind_that_makes_replica_sets():

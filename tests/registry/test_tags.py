@@ -11,7 +11,7 @@ from tests.support.images import single
 from tests.support.registry import Auth, Fault, Registry
 from webhook.core.errors import RegistryError
 from webhook.registry.resolver import RegistryImages
-from webhook.registry.tags import MOST_PAGES
+from webhook.registry.tags import MOST_PAGES, TagList
 
 APP = reference("reg.example/team/app:1")
 LIST = "/v2/team/app/tags/list"
@@ -62,7 +62,9 @@ async def test_no_more_pages_than_are_of_use(images: RegistryImages, registry: R
         "<http://[bad/v2/team/app/tags/list>; rel=next",
         "</v2/team/app/tags/list?last=1.0009>; rel=prev",
         "nothing of a link",
+        "<" * 60_000,  # read in one go: the time must not grow with the square of what a registry writes
     ],
+    ids=lambda link: link[:60],
 )
 async def test_a_link_to_elsewhere_is_not_followed(images: RegistryImages, registry: Registry, link: str):
     tags = fill(registry, 10)
@@ -121,6 +123,16 @@ async def test_a_failure_is_one_for_all_who_ask(images: RegistryImages, registry
     first = await failure(images)
     assert (await failure(images)).code == first.code
     assert len(registry.log) == 1
+
+
+async def test_who_waits_no_longer_leaves_the_list_to_the_others(images: RegistryImages, registry: Registry):
+    tags = fill(registry, 3)
+    registry.faults.append(Fault(at=LIST, delay=0.3))
+    hurried = access(deadline=asyncio.get_running_loop().time() + 0.05)
+    found, error = await asyncio.gather(images.tags(APP, ANYBODY), images.tags(APP, hurried), return_exceptions=True)
+    assert isinstance(found, TagList)
+    assert isinstance(error, RegistryError)
+    assert (found.tags, error.code, len(registry.log)) == (tuple(tags), "timeout", 1)
 
 
 async def test_hosts_that_may_not_be_asked(setting: Setting, registry: Registry):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from webhook.core.kinds import BUILT_IN, Kinds, api_group
+from webhook.core.kinds import BUILT_IN, JUDGED, Kinds, api_group
 from webhook.core.objects import Fields
 from webhook.core.workload import PodConstraints, Workload, parse_workload, what_matters
 
@@ -18,6 +18,10 @@ _ENDED: Final = ("Succeeded", "Failed")
 
 _MADE_BY_THE_WAY: Final = frozenset({("apps", "ReplicaSet"), ("batch", "Job"), ("", "ReplicationController")})
 """Kinds that others make for each revision or run: without pods they are history, and not what comes next."""
+
+_MAKERS: Final = {("apps", "ReplicaSet"): ("apps", "Deployment"), ("batch", "Job"): ("batch", "CronJob")}
+"""What Kubernetes' own kinds make, other than pods. Whatever else names one of them as its owner is to go when that
+goes, and stands for itself: the DaemonSet that an operator has made, whose owner is the operator's Deployment."""
 
 _MOST_OWNERS: Final = 8
 """Owners above a pod that are followed; a CronJob's pod has two. References are anybody's word, and may form a ring."""
@@ -125,11 +129,10 @@ class Fleet:
         """
         made: dict[Key, list[_Pods]] = {}
         for pods in self._pods.values():
-            root, key = self._chain(pods.maker)
-            template = self._templates.get(key) if key else None
-            if key:
-                made.setdefault(key, []).append(pods)
-            yield PodGroup(_owner(root), _anew(pods.workload, template), pods.count)
+            root, top = self._chain(pods.maker)
+            if top:
+                made.setdefault(top, []).append(pods)
+            yield PodGroup(_owner(root), _anew(pods.workload, self._templates.get(pods.maker)), pods.count)
         for key, template in self._templates.items():
             root, top = self._chain(key)
             if top == key and self._counts(key, template, made.get(key, [])):
@@ -148,8 +151,10 @@ class Fleet:
             one.text("type") in ("Complete", "Failed") and one.text("status") == "True"
             for one in status.objects("conditions")
         )
-        owner = _reference(workload)
         key = group, workload.kind, workload.namespace, workload.name
+        owner = _reference(workload)
+        if owner is not None and owner[:2] in JUDGED and owner[:2] != _MAKERS.get(key[:2]):
+            owner = None
         wanted = _wanted(top, workload.kind)
         self._templates[key] = _Template(workload, owner, revision, wanted, over)
 
@@ -168,16 +173,17 @@ class Fleet:
 
     def _chain(self, maker: Key) -> tuple[Key, Key | None]:
         """Who is at the top of the owners of what `maker` makes, and the topmost that has the template; None where none
-        of them is known."""
-        top: Key | None = None
-        for _ in range(_MOST_OWNERS):
-            template = self._templates.get(maker)
-            if template is None:
-                break
+        of them is known. In a ring nobody is at the top: each of it stands for itself."""
+        first, top = maker, None
+        seen: set[Key] = set()
+        while (template := self._templates.get(maker)) is not None and len(seen) < _MOST_OWNERS:
+            seen.add(maker)
             if template.workload.has_template:
                 top = maker
             if template.owner is None:
                 break
+            if template.owner in seen:
+                return first, first
             maker = template.owner
         return maker, top
 
@@ -211,8 +217,8 @@ def _owner(key: Key) -> Owner:
 
 def _anew(pod: Workload, template: _Template | None) -> Workload:
     """A pod as it would be made again: where its template names a node, that one; of a DaemonSet, on each node that
-    the template asks for."""
-    if template is None:
+    the template asks for. `template`: what has made the pod itself, not who is above that."""
+    if template is None or not template.workload.has_template:
         return replace(pod, owner=None)
     if template.workload.every_node:
         constraints = replace(template.workload.constraints, pull_secrets=pod.constraints.pull_secrets)

@@ -157,7 +157,7 @@ class RegistryImages:
         async with aclosing(logins(reference, access, self._options.own, self._salt)) as ways:
             async for login in ways:
                 try:
-                    return await self._tags.of(reference, login)
+                    return await self._tags.of(reference, login, access.deadline)
                 except RegistryError as error:
                     if error.code not in REFUSALS:
                         raise

@@ -21,7 +21,7 @@ MOST_TAGS: Final = 30_000
 """What is read of one repository: those of continuous builds have more, and the rest would not be looked at either."""
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,<]*\brel="?next"?')
+_NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,16 @@ class TagLists:
         self._lists: dict[tuple[str, str, str], TagList | RegistryError] = {}
         self._flights: Flights[TagList] = Flights()
 
-    async def of(self, reference: Reference, login: Login) -> TagList:
-        """The tags of a reference's repository as a login sees them. Raises RegistryError."""
+    async def of(self, reference: Reference, login: Login, deadline: float | None = None) -> TagList:
+        """The tags of a reference's repository as a login sees them. `deadline`: a time of the loop's clock. Raises
+        RegistryError."""
         key = reference.domain, reference.path, login.viewer
         known = self._lists.get(key)
         if isinstance(known, TagList):
             return known
         if known is not None:
             raise RegistryError(known.code, known.detail, known.exchange)
-        return await self._flights.share(key, lambda: self._ask(key, reference, login))
+        return await self._flights.share(key, lambda: self._ask(key, reference, login), deadline)
 
     async def aclose(self) -> None:
         """Ends what is under way."""
