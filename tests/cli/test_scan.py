@@ -177,7 +177,7 @@ def test_a_survey_that_is_not_complete_says_so(scan: Scan, cluster: ApiServer):
 def test_what_is_not_known_is_no_blocker(scan: Scan, cluster: ApiServer):
     put(cluster, deployment("gone", f"{REGISTRY}/team/app:9"), deployment("odd", "Not/Valid"))
     nowhere = deployment("nowhere", BOTH, nodeSelector={"disk": "none"})
-    put(cluster, nowhere)
+    put(cluster, nowhere, deployment("panes", BOTH, os={"name": "windows"}))
     ran = scan("--target", "linux/arm64")
     assert ran.out.splitlines()[2:-2] == [
         "Blocked by images that run nowhere where their workloads may land:",
@@ -191,6 +191,9 @@ def test_what_is_not_known_is_no_blocker(scan: Scan, cluster: ApiServer):
         "    not-found: not found in the registry",
         "    linux/arm64: uncertain, image-unresolved",
         "    0 Deployment shop/gone (app)",
+        "",
+        "Workloads that nodes refuse, since they ask for another os:",
+        "    0 Deployment shop/panes (mismatch)",
         "",
         "Workloads that may land on none of these nodes:",
         "    0 Deployment shop/nowhere (no-candidates)",

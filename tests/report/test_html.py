@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.pages import Element, parse
 from tests.support.surveys import (
+    AMD,
     ARM,
     COLUMNS,
     HOSTILE,
@@ -226,10 +227,16 @@ def test_problems_make_the_report_incomplete_at_its_top():
 def test_workloads_that_no_node_takes_are_named():
     owner = blocked(1).uses[0].owner
     adrift = WorkloadSurvey(replace(owner, name="nowhere"), 2, "unknown", "no-candidates")
+    pinned = replace(adrift, owner=replace(owner, name="pinned"), reason="match", demands=(AMD,))
+    refused = replace(adrift, owner=replace(owner, name="panes"), state="blocked", reason="mismatch")
     survey = survey_with(ready(2))
-    page = page_of(replace(survey, workloads=(*survey.workloads, adrift)))
+    page = page_of(replace(survey, workloads=(*survey.workloads, adrift, pinned, refused)))
     (section,) = (each for each in page.all("section") if each.one("h2").attributes.get("id") == "adrift")
-    assert [item.text for item in section.all("li")] == ["StatefulSet payments/nowhere unknown: no-candidates"]
+    assert [item.text for item in section.all("li")] == [
+        "StatefulSet payments/nowhere unknown: no-candidates",
+        "StatefulSet payments/pinned unknown: asks for linux/amd64",
+        "StatefulSet payments/panes blocked: refused, since it asks for another os",
+    ]
 
 
 def test_objects_of_files_have_no_replicas():

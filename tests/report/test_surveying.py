@@ -54,7 +54,8 @@ def test_where_a_workload_cannot_land_what_its_image_would_do_there():
     survey = survey_of([entry("web", 3, landing, free)], [AMD, ARM])
     assert cells(survey) == [(Cell("runs", "fits", 3), Cell("fails", "no-matching-entry", 3))]
     (image,) = survey.images
-    assert (image.state, image.blocks) == ("partial", False)
+    assert (image.state, image.replicas_blocked, survey.workloads[0].state) == ("ready", 0, "partial")
+    assert [(one.owner.name, one.refused) for one in survey.adrift] == [("web", True)]
     assert survey_of([entry("web", 3, landing)], [AMD, ARM]).images[0].cells[1] is None
 
 

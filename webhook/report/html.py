@@ -25,7 +25,7 @@ from webhook.report.html_words import (
     owners_noun,
     whys_of,
 )
-from webhook.report.survey import Count, ImageSurvey, NamespaceSurvey, State, Survey
+from webhook.report.survey import Count, ImageSurvey, NamespaceSurvey, State, Survey, WorkloadSurvey
 
 _USERS_SHOWN: Final = 5
 """Owners that are named with an image that is in the way; the matrix has all of them."""
@@ -276,21 +276,25 @@ def _ends(survey: Survey, image: ImageSurvey) -> Iterator[Html]:
 
 def _adrift(survey: Survey) -> Html:
     """Workloads that are not ready for another reason than one of their images."""
-    named = {use.owner for image in survey.images for use in image.uses if use.blocked or use.why is not None}
-    adrift = [one for one in survey.workloads if one.state not in ("ready", "skipped") and one.owner not in named]
-    if not adrift:
+    if not survey.adrift:
         return joined()
     items = [
         tag(
             "li",
             foreign(str(one.owner), element="span"),
             " ",
-            tag("small", f"{STATES[one.state].lower()}: {one.reason}"),
+            tag("small", f"{STATES[one.state].lower()}: ", foreign(_why_adrift(one), element="span")),
         )
-        for one in adrift
+        for one in survey.adrift
     ]
-    title = f"{owners_noun(survey).capitalize()}s that may land on none of these nodes"
+    title = f"{owners_noun(survey).capitalize()}s that these nodes do not take"
     return tag("section", tag("h2", title, id="adrift"), tag("ul", *items, class_="texts"))
+
+
+def _why_adrift(one: WorkloadSurvey) -> str:
+    if one.refused:
+        return "refused, since it asks for another os"
+    return f"asks for {', '.join(one.demands)}" if one.demands else one.reason
 
 
 def _texts(name: str, title: str, texts: Sequence[str]) -> Html:

@@ -59,7 +59,7 @@ def use_line(use: Use, survey: Survey, *, with_state: bool = True) -> Html:
     facts = [counted(use.replicas, "replica")] if survey.counted == "replicas" else []
     if with_state:
         elsewhere = use.state in ("blocked", "partial") and not use.blocked
-        facts.append(f"{STATES[use.state].lower()}{' by another image' if elsewhere else ''}")
+        facts.append(f"{STATES[use.state].lower()}{', not by this image' if elsewhere else ''}")
     containers = "container" if len(use.containers) == 1 else "containers"
     named = foreign(", ".join(use.containers), element="span")
     facts.append(f"{containers} ")

@@ -109,11 +109,14 @@ def _uses(uses: Sequence[Use], survey: Survey, most: int) -> Iterator[Line]:
 
 def _adrift(survey: Survey) -> Iterator[Line]:
     """Workloads that are not ready for another reason than one of their images."""
-    named = {use.owner for image in survey.images for use in image.uses if use.blocked or use.why is not None}
-    adrift = [one for one in survey.workloads if one.state not in ("ready", "skipped") and one.owner not in named]
-    if adrift:
-        yield "", ""
-        yield "Workloads that may land on none of these nodes:", "bold"
+    for refused, title in (
+        (True, "Workloads that nodes refuse, since they ask for another os:"),
+        (False, "Workloads that may land on none of these nodes:"),
+    ):
+        adrift = [one for one in survey.adrift if one.refused is refused]
+        if adrift:
+            yield "", ""
+            yield title, "bold"
         for one in adrift:
             why = f"asks for {', '.join(one.demands)}" if one.demands else one.reason
             yield f"{_INDENT}{one.replicas} {clean(str(one.owner), _LONG)} ({why})", _STYLES[one.state]

@@ -71,8 +71,8 @@ class Use:
     """An owner that uses an image: in which containers, in how many replicas, and what becomes of the workload.
 
     `blocked`: this very image fails somewhere that the workload may land on. A workload that is blocked by its sidecar
-    alone is in the state `blocked` under its other images too, where this is false. `why` is why the image fails (or is
-    not known) for this owner, None where it runs.
+    alone is in the state `blocked` under its other images too, where this is false; so is one that nodes refuse for the
+    os that it asks for. `why` is why the image fails (or is not known) for this owner, None where it runs.
     """
 
     owner: Owner
@@ -185,6 +185,12 @@ class WorkloadSurvey:
     missing: tuple[str, ...] = ()
     demands: tuple[str, ...] = ()
 
+    @property
+    def refused(self) -> bool:
+        """Of a workload that none of its images keeps from running: whether nodes refuse it for the os that it asks
+        for. If not, it may land on none."""
+        return self.reason in ("mismatch", "partial")
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSurvey:
@@ -220,6 +226,12 @@ class Survey:
         for one in self.workloads:
             grouped.setdefault(one.owner.namespace, []).append(one)
         return tuple(NamespaceSurvey(name, *_counts(grouped[name])) for name in sorted(grouped))
+
+    @cached_property
+    def adrift(self) -> tuple[WorkloadSurvey, ...]:
+        """Workloads that are not ready for another reason than one of their images."""
+        named = {use.owner for image in self.images for use in image.uses if use.blocked or use.why is not None}
+        return tuple(one for one in self.workloads if one.state not in ("ready", "skipped") and one.owner not in named)
 
     @cached_property
     def replicas(self) -> Count:

@@ -172,11 +172,12 @@ def _demands(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _images(entry: Surveyed) -> Sequence[ImageFinding]:
-    """What is known of the images; without any node nothing has been looked up."""
-    for judgement in (entry.judgement, entry.elsewhere):
-        if judgement is not None and judgement.images:
-            return judgement.images
-    return [ImageFinding(one.container, one.image, role=one.role) for one in entry.judgement.workload.images]
+    """What is known of the images; without any node that would take the pod nothing has been looked up for it."""
+    here, there = entry.judgement.images, entry.elsewhere.images if entry.elsewhere else ()
+    if here and there:
+        return [one if one.resolved or one.error else other for one, other in zip(here, there, strict=True)]
+    written = [ImageFinding(one.container, one.image, role=one.role) for one in entry.judgement.workload.images]
+    return here or there or written
 
 
 def _cells(found: Iterable[tuple[Sequence[str], Sequence[Outcome]]]) -> dict[tuple[int, str], Outcome]:
@@ -205,7 +206,8 @@ def _use(entry: Surveyed, state: State, container: str, outcomes: Iterable[Outco
     """How an owner uses an image that has these outcomes on the nodes that the owner's pods may land on."""
     by_verdict: dict[Verdict, Why] = {}
     for outcome in outcomes:
-        by_verdict.setdefault(outcome.verdict, outcome.why)
+        if outcome.why != "refused-by-kubelet":  # it says nothing of the image
+            by_verdict.setdefault(outcome.verdict, outcome.why)
     why = by_verdict.get("fails") or by_verdict.get("uncertain")
     return Use(entry.owner, (container,), entry.replicas, state, "fails" in by_verdict, why)
 
