@@ -78,7 +78,8 @@ class Action:
 
 
 def job(inputs: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
-    """The job with its inputs filled in, in the values of the parsed file, as GitLab does it."""
+    """The job with its inputs filled in, in the values of the parsed file, as GitLab does it: an input that is all of a
+    value keeps its type (docs.gitlab.com/ci/inputs, Input types)."""
     spec, jobs = yaml.safe_load_all(TEMPLATE)
     declared = spec["spec"]["inputs"]
     assert set(inputs) <= set(declared)
@@ -92,6 +93,8 @@ def job(inputs: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
             return [filled(each) for each in value]
         if not isinstance(value, str):
             return value
+        if whole := INTERPOLATION.fullmatch(value):
+            return given[whole[1]]
         return INTERPOLATION.sub(lambda found: _text(given[found[1]]), value)
 
     ((name, filled_in),) = filled(jobs).items()
