@@ -5,6 +5,7 @@ in the cluster. So memory follows the largest file, not all of them.
 """
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +37,9 @@ NAMED: Final = 5
 
 _LONG: Final = 200
 """Characters of a path in a note."""
+
+_ADDRESS: Final = re.compile(r"https?://", re.IGNORECASE)
+"""What kubectl fetches. podgate asks no hosts but registries."""
 
 _CHART: Final = "Chart.yaml"
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -103,7 +107,8 @@ def read_content(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
-        raise MalformedObject(f"cannot be read: {error.strerror or error}", shown(name)) from None
+        hint = f"; addresses are not fetched: curl -fsSL {name} | podgate check" if _ADDRESS.match(name) else ""
+        raise MalformedObject(f"cannot be read: {error.strerror or error}{hint}", shown(name)) from None
     except ValueError as error:  # a name with a NUL in it
         raise MalformedObject(f"cannot be read: {error}", name) from None
 

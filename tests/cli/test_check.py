@@ -132,10 +132,13 @@ def test_exit_codes(podgate: Podgate, settings: Path, image: str, targets: list[
 def test_what_cannot_be_read_outweighs_a_denial_and_hides_no_result(podgate: Podgate, settings: Path, tmp_path: Path):
     good = write(tmp_path / "good.yaml", pod())
     missing = tmp_path / "missing.yaml"
-    ran = podgate.json("-f", missing, "-f", good, "--target", "linux/arm64", "--config", settings)
+    url = "https://reg.example/app.yaml"
+    ran = podgate.json("-f", missing, "-f", good, "-f", url, "--target", "linux/arm64", "--config", settings)
     assert ran.code == 2
     assert ran.objects["web"]["decision"] == "deny"
-    assert ran.err == f"podgate: {missing}: cannot be read: No such file or directory\n"
+    why = "cannot be read: No such file or directory"
+    hint = f"addresses are not fetched: curl -fsSL {url} | podgate check"
+    assert ran.err == f"podgate: {missing}: {why}\npodgate: {url}: {why}; {hint}\n"
 
 
 def test_files_directories_and_lists(podgate: Podgate, tmp_path: Path):

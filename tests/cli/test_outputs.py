@@ -172,19 +172,37 @@ def test_a_report_has_a_form_and_a_file(podgate: Podgate, value: str):
 def test_a_report_that_cannot_be_written_is_said(podgate: Podgate, settings: Path, tree: Path):
     (tree / "app.json").write_text(json.dumps(pod()))
     ran = check(podgate, settings, "app.json", "--report", "junit=none/x.xml")
-    assert (ran.code, ran.err) == (2, "podgate: none/x.xml: No such file or directory\n")
+    assert (ran.code, ran.err) == (2, "podgate: none/x.xml: cannot be written: No such file or directory\n")
     assert ran.out.startswith("deny")
+    # A full disk is not that of standard output; and what can be written is.
+    full = ("--report", "html=/dev/full", "--report", "json=kept.json")
+    ran = check(podgate, settings, "app.json", *full, "--fail-on", "never")
+    assert (ran.code, ran.err) == (2, "podgate: /dev/full: cannot be written: No space left on device\n")
+    assert json.loads((tree / "kept.json").read_text())["summary"]["deny"] == 1
 
 
 def test_no_line_of_a_log_commands_a_runner(podgate: Podgate, settings: Path, tree: Path):
-    """GitHub's and Azure's runners obey `##[...]` and `##vso[...]` wherever they are in a line."""
+    """GitHub's and Azure's runners obey `##[...]` and `##vso[...]` wherever they are in a line, and GitHub's `::...::`
+    at its beginning, which is where a word may stand once a message is laid out."""
     hostile = "##vso[task.setvariable variable=PATH]x ##[stop-commands]y"
+    words = f"{hostile} " + "".join(f"::stop-commands::{'x' * length} " for length in range(1, 60, 3))
     name = f"{hostile}.yaml".replace("/", "")
-    objects = [{"apiVersion": "v1", "kind": hostile}, pod(name=hostile, image=f"{REGISTRY}/{hostile}")]
+    objects = [
+        {"apiVersion": "v1", "kind": hostile},
+        pod(name=hostile, image=f"{REGISTRY}/{hostile}"),
+        pod(name="\n::stop-commands::z", image=words),
+    ]
     (tree / name).write_text("\n---\n".join(map(json.dumps, objects)))
-    for form in ("table", "github"):
+    for form in ("table", "github", "json", "sarif", "junit"):
         ran = check(podgate, settings, "-f", name, "-f", f"{name}.none", "-o", form)
         assert ran.code == 2
-        lines = [line for line in (ran.out + ran.err).splitlines() if not line.startswith("::")]
-        assert len(lines) >= 3
-        assert not [line for line in lines if re.search(r"##(vso)?\[", line)]
+        lines = ran.out.splitlines()
+        assert len([line for line in lines if "stop-commands" in line]) >= 2
+        if form == "github":
+            lines = [line for line in lines if not re.match("::(error|warning) (file|title)=", line)]
+        lines += ran.err.splitlines()
+        assert not [line for line in lines if re.search(r"##(vso)?\[|^\s*::", line)]
+        if form == "json":
+            assert json.loads(ran.out)["objects"][0]["name"] == hostile
+        elif form == "junit":
+            assert hostile in (ET.fromstring(ran.out)[0][0][0].text or "")

@@ -1,8 +1,6 @@
 """`podgate check`: files, or a cluster, and registries, put together for one run."""
 
-import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -15,22 +13,21 @@ from typing import Final, TextIO
 
 from webhook import interrupts
 from webhook.app.keeping import CacheChoice, open_images
+from webhook.app.nodes import FoundNodes, NodeSources, find_nodes
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.check import (
     AT_ONCE,
     Pace,
-    doubt_about,
     elsewhere,
     judge_all,
     parse_target,
-    read_nodes,
     sort_out,
     timed_out,
     unmatched,
 )
-from webhook.cluster.files import FileCluster, FullCluster
-from webhook.core.errors import ClusterUnavailable, MalformedInput
+from webhook.cluster.files import FileCluster
+from webhook.core.errors import MalformedInput
 from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.reading import Reading, read_manifests
@@ -38,9 +35,9 @@ from webhook.registry.options import Hooks
 from webhook.report.document import Checked, check_document
 from webhook.report.github import write_github
 from webhook.report.junit import write_junit
-from webhook.report.lines import deliver, say
+from webhook.report.lines import deliver, json_text, say
 from webhook.report.progress import progress
-from webhook.report.run import CheckRun, FailOn, Problem
+from webhook.report.run import UNREADABLE, CheckRun, FailOn, Problem
 from webhook.report.sarif import write_sarif
 from webhook.report.table import print_table
 from webhook.service import Judge
@@ -110,10 +107,20 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     deliver(output, lambda stream: WRITERS[request.output](run, stream))  # a reader that has gone changes no exit code
     for line in (*run.notes, *run.problems):
         say(str(line))
-    for form, name in request.reports:
+    lost = [name for form, name in request.reports if not _write_report(run, form, name)]
+    return UNREADABLE if lost else run.exit_code
+
+
+def _write_report(run: CheckRun, form: str, name: str) -> bool:
+    """Writes a form of output into a file, and says where that fails. Whether it is there: one that cannot be written
+    keeps no other from being."""
+    try:
         with Path(name).open("w", encoding="utf-8", errors="backslashreplace") as stream:
             WRITERS[form](run, stream)
-    return run.exit_code
+    except OSError as error:
+        say(f"{name}: cannot be written: {error.strerror or error}")
+        return False
+    return True
 
 
 def _settings(request: CheckRequest, environment: Mapping[str, str]) -> Settings:
@@ -130,7 +137,7 @@ def _write_table(run: CheckRun, stream: TextIO) -> None:
 
 
 def _write_json(run: CheckRun, stream: TextIO) -> None:
-    stream.write(json.dumps(check_document(run.checked), indent=2) + "\n")
+    stream.write(json_text(check_document(run.checked)))
 
 
 def _write_html(run: CheckRun, stream: TextIO) -> None:
@@ -186,7 +193,8 @@ class _Check:
         """What was found, and in words what stood for the cluster."""
         request, reading, settings = self.request, self.reading, self.settings
         async with contextlib.AsyncExitStack() as stack:
-            cluster, api_server = await self._cluster(stack)
+            nodes = await self._nodes(stack)
+            cluster, api_server = nodes.cluster, nodes.api_server
             found = sort_out(reading, cluster, request.namespace or self._own_namespace(api_server))
             reading.notes += filter(None, (elsewhere(reading, request.namespace or ""),))
             reading.notes += [f"--ignore {glob}: no image matches" for glob in unmatched(request.ignore, found)]
@@ -219,49 +227,26 @@ class _Check:
         """The namespace of objects that name none, where the command line names none either: the context's."""
         if api_server is None:
             return "default"
-        from webhook.cluster.credentials import context_namespace  # noqa: PLC0415  # as in _live
+        from webhook.cluster.credentials import context_namespace  # noqa: PLC0415  # not without a cluster
 
         return context_namespace(self.request.context) or "default"
 
     def _against(self, cluster: FileCluster, api_server: str | None) -> str:
         request = self.request
         named = request.nodes or api_server or ("" if request.targets else "the manifests")
-        nodes = len(cluster.nodes()) - len(request.targets)
+        nodes = len(cluster.nodes()) - len(set(request.targets))
         parts = [f"{nodes} node{'' if nodes == 1 else 's'} of {'stdin' if named == '-' else named}"] if named else []
         return " and ".join((*parts, *([f"--target {', '.join(request.targets)}"] if request.targets else ())))
 
-    async def _cluster(self, stack: contextlib.AsyncExitStack) -> tuple[FileCluster, str | None]:
-        """What stands in for a cluster: nodes of a file and of targets, else a real cluster, before it the documents.
-        And the URL of the API server that is asked, None where none is."""
+    async def _nodes(self, stack: contextlib.AsyncExitStack) -> FoundNodes:
+        """What stands in for a cluster: nodes of a file and of targets, else a real cluster."""
         request, reading = self.request, self.reading
-        nodes = [parse_target(text) for text in request.targets]
-        reading.notes += [doubt for target in nodes if (doubt := doubt_about(target))]
-        if request.nodes:
-            from_file = read_nodes(request.nodes)
-            if not from_file:
-                reading.notes.append(f"{request.nodes}: no nodes in it")
-            nodes += from_file
-        live, api_server = None, None
         # Without an object to judge no cluster is of use.
-        if reading.found and (request.context or not (request.nodes or request.targets or reading.has_nodes)):
-            live, api_server = await self._live(stack)
-        cluster = FileCluster(before=live, admitted=False)
-        for node in nodes:
-            cluster.add_node(node)
-        return cluster, api_server
-
-    async def _live(self, stack: contextlib.AsyncExitStack) -> tuple[FullCluster, str]:
-        """The kubeconfig's cluster, with its nodes listed, and its URL."""
-        # Loaded only here: a check against files imports no Kubernetes client.
-        from webhook.cluster.connection import connect  # noqa: PLC0415
-        from webhook.cluster.live import LiveCluster  # noqa: PLC0415
-
-        connection = await connect(context=self.request.context)
-        live = LiveCluster(connection, admitted=False, with_node_pools=self.settings.nodes.node_pools)
-        stack.push_async_callback(live.close)
-        try:
-            async with asyncio.timeout_at(self.deadline):
-                await live.start(watch=False)
-        except TimeoutError:
-            raise ClusterUnavailable(f"{connection.host}: no answer within --timeout") from None
-        return live, connection.host
+        wanted = request.context or not (request.nodes or request.targets or reading.has_nodes)
+        live = bool(reading.found and wanted)
+        sources = NodeSources(
+            request.nodes, request.targets, request.context, live=live, admitted=False, deadline=self.deadline
+        )
+        found = await find_nodes(stack, sources, self.settings)
+        reading.notes += found.notes
+        return found

@@ -1,14 +1,16 @@
 """Lines on standard error, and streams whose reader has gone."""
 
 import contextlib
+import json
 import os
 import re
 import sys
 from collections.abc import Callable
 from typing import Final, TextIO
 
-_COMMAND: Final = re.compile(r"##(?=[\w-]*\[)")
-"""What runners of CI obey wherever it is in a log: ##[stop-commands] (GitHub), ##vso[task.setvariable] (Azure)."""
+_COMMAND: Final = re.compile(r"##(?=[\w-]*\[)|^ *::", re.MULTILINE)
+"""What runners of CI obey: ##[stop-commands] (GitHub) and ##vso[task.setvariable] (Azure) anywhere in a line, and
+::stop-commands:: (GitHub) at its beginning, where any word may come to stand once a text is laid out."""
 
 
 def printable(text: str) -> str:
@@ -18,7 +20,13 @@ def printable(text: str) -> str:
 
 def disarmed(text: str) -> str:
     """One line of a log with foreign text in it, without what a terminal or a runner of CI would obey."""
-    return _COMMAND.sub("#?", printable(text))
+    return _COMMAND.sub(lambda found: f"{found[0][:-1]}?", printable(text))
+
+
+def json_text(document: object) -> str:
+    """A document as JSON, laid out for people too, which says the same to whoever reads it as JSON and nothing to a
+    runner of CI that finds it in a log."""
+    return json.dumps(document, indent=2).replace("##", "#\\u0023") + "\n"
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from webhook.core.place import Span
 from webhook.report.document import Checked
-from webhook.report.lines import printable
+from webhook.report.lines import json_text, printable
 from webhook.report.run import CheckRun, Problem
 from webhook.report.sarif_rules import NOTIFICATIONS, RULES
 from webhook.report.spots import STDIN, below, spots, title
@@ -29,8 +29,7 @@ _NOTIFICATION_NUMBERS: Final = {one["id"]: number for number, one in enumerate(N
 
 def write_sarif(run: CheckRun, stream: TextIO) -> None:
     """Prints one log with one run."""
-    json.dump(sarif_log(run), stream, indent=2)
-    stream.write("\n")
+    stream.write(json_text(sarif_log(run)))
 
 
 def sarif_log(run: CheckRun) -> dict[str, Any]:
@@ -65,10 +64,6 @@ def sarif_log(run: CheckRun) -> dict[str, Any]:
         ],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [whole]}
-
-
-def _is_told(one: Checked) -> bool:
-    return bool(one.judgement.messages) and one.judgement.reason in _RULE_NUMBERS
 
 
 def _result(one: Checked, root: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from webhook.core.place import Span
+from webhook.core.text import clean
 from webhook.report.document import Checked
 
 STDIN: Final = "stdin"
@@ -51,4 +52,4 @@ def named(file: str, root: str) -> str:
 def title(one: Checked) -> str:
     """An object as one line names it: `Deployment shop/web`."""
     workload = one.judgement.workload
-    return f"{workload.kind} {workload.namespace}/{workload.name}"
+    return f"{workload.kind} {clean(workload.namespace)}/{clean(workload.name)}"

@@ -10,6 +10,7 @@ from rich.text import Text
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
 from webhook.report.lines import disarmed
+from webhook.report.spots import title
 
 _STYLES: Final = {"deny": "red", "warn": "yellow", "allow": "green", "skipped": "bright_black"}
 """Colours alone: with NO_COLOR nothing is left of them."""
@@ -39,11 +40,9 @@ def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
 
 def _row(one: Checked) -> tuple[str, str, str, str]:
     judgement = one.judgement
-    workload = judgement.workload
     word = "skipped" if judgement.reason == "skipped" else judgement.decision
-    name = f"{workload.kind} {clean(workload.namespace)}/{clean(workload.name)}"
     reason = "" if judgement.reason == "skipped" else judgement.reason
-    return word, name, reason, clean(one.source, 200)
+    return word, title(one), reason, clean(one.source, 200)
 
 
 def _details(one: Checked, width: int) -> Iterable[str]:
