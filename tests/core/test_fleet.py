@@ -127,7 +127,10 @@ def test_pods_that_have_ended_or_are_going_or_are_a_kubelets_own_do_not_count():
     static = {**named("v1", "Pod", "apiserver"), "spec": template()["spec"]}
     static["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
     waiting = pods_of(first, 1, phase="Pending")
-    assert told(groups(web, first, *ended, *going, static, *waiting)) == [("Deployment shop/web", 1, [APP])]
+    leaving = deployment("leaving")  # it makes no more pods
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    found = groups(web, first, leaving, *ended, *going, static, *waiting)
+    assert told(found) == [("Deployment shop/web", 1, [APP])]
 
 
 def test_a_pod_of_nobodys_and_one_of_somebody_unknown():

@@ -81,6 +81,21 @@ def test_an_image_is_one_however_it_is_spelled_unless_other_things_were_found():
     ]
 
 
+def test_a_pod_counts_once_for_an_image_that_it_has_in_two_containers():
+    image = "reg.example/app:1"
+    spec = template(image, initContainers=[{"name": "migrate", "image": image}])["spec"]
+    workload = parse_workload({**named("v1", "Pod", "web"), "spec": spec})
+    assert workload is not None
+    findings = tuple(
+        NodeFinding(NodeGroup.of((node,)), (outcome, outcome)) for node, outcome in ((AMD, FITS), (ARM, NOT))
+    )
+    found = tuple(ImageFinding(name, image, resolved="reg.example/app@sha256:1") for name in ("migrate", "app"))
+    pod = Judgement(workload, "warn", "partial", "deny", images=found, findings=findings)
+    (one,) = survey_of([entry("web", 3, pod), entry("web", 2, pod)], [AMD, ARM]).images
+    assert (one.replicas, one.replicas_blocked, one.uses[0].containers) == (5, 5, ("migrate", "app"))
+    assert one.cells == (Cell("runs", "fits", 5), Cell("fails", "no-matching-entry", 5))
+
+
 def test_the_worst_of_an_owners_pods_counts_for_all_of_them():
     old, new = judged([(ARM, FITS)]), judged([(ARM, NOT)], "reg.example/app:2")
     survey = survey_of([entry("web", 4, old), entry("web", 1, new)], [ARM])

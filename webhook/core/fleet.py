@@ -189,7 +189,7 @@ class Fleet:
 
     def _counts(self, key: Key, template: _Template, pods: list[_Pods]) -> bool:
         """Whether a template has to be judged beside its pods: no pod has been made of it as it is now."""
-        if template.over or not template.workload.has_template:
+        if template.over or template.workload.deleting or not template.workload.has_template:
             return False
         if not pods:
             return template.owner is None or key[:2] not in _MADE_BY_THE_WAY

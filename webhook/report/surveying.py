@@ -21,6 +21,9 @@ UNKNOWN_PLATFORM: Final = "unknown"
 
 _WORST: Final[tuple[Verdict, ...]] = ("fails", "uncertain", "runs")
 
+_Found = tuple[Sequence[str], Sequence[Outcome]]
+"""The columns of some nodes, and the outcome of each image of a pod there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
@@ -114,16 +117,16 @@ class _Table:
         self._own(entry, state, demands)
         if state == "skipped":
             return
-        seen = [self._image(finding) for finding in _images(entry)]
-        found = [(tuple(self._columns_of(finding.nodes)), finding.outcomes) for finding in judgement.findings]
-        for number, image in enumerate(judgement.workload.images):
-            outcomes = [each[number] for _, each in found]
-            seen[number].use(_use(entry, state, image.container, outcomes))
-        here = _cells(found)
-        beyond = entry.elsewhere.findings if entry.elsewhere else ()
-        there = _cells((tuple(self._columns_of(finding.nodes)), finding.outcomes) for finding in beyond)
-        for (number, column), outcome in (there | here).items():
-            seen[number].note(column, outcome, entry.replicas)
+        here = self._found(judgement)
+        there = self._found(entry.elsewhere) if entry.elsewhere else []
+        parts: dict[tuple[object, ...], list[int]] = {}
+        for number, finding in enumerate(_images(entry)):
+            parts.setdefault(self._image(finding), []).append(number)
+        for key, numbers in parts.items():  # a pod counts once for an image, in however many of its containers that is
+            seen = self._images[key]
+            seen.use(_use(entry, state, numbers, here))
+            for column, outcome in (_cells(there, numbers) | _cells(here, numbers)).items():
+                seen.note(column, outcome, entry.replicas)
 
     def survey(self) -> Survey:
         """All of it, in its order."""
@@ -158,10 +161,16 @@ class _Table:
             self._columns[platform] = Column(platform, platform, 0, kind)
         yield platform
 
-    def _image(self, finding: ImageFinding) -> _Seen:
+    def _found(self, judgement: Judgement) -> list[_Found]:
+        return [(tuple(self._columns_of(finding.nodes)), finding.outcomes) for finding in judgement.findings]
+
+    def _image(self, finding: ImageFinding) -> tuple[object, ...]:
+        """The key of an image, which is there from now on."""
         code = finding.error[0] if finding.error else ""
         what = finding.resolved, finding.kind, frozenset(finding.platforms), code, finding.on_crio
-        return self._images.setdefault((image_key(finding.image), *what), _Seen(finding))
+        key = image_key(finding.image), *what
+        self._images.setdefault(key, _Seen(finding))
+        return key
 
 
 def _demands(judgement: Judgement) -> tuple[str, ...]:
@@ -180,17 +189,17 @@ def _images(entry: Surveyed) -> Sequence[ImageFinding]:
     return here or there or written
 
 
-def _cells(found: Iterable[tuple[Sequence[str], Sequence[Outcome]]]) -> dict[tuple[int, str], Outcome]:
-    """The worst outcome of each image (by its number) under each column, for one workload."""
-    cells: dict[tuple[int, str], Outcome] = {}
+def _cells(found: Iterable[_Found], numbers: Sequence[int]) -> dict[str, Outcome]:
+    """The worst outcome of an image (by its numbers in the pod) under each column, for one workload."""
+    cells: dict[str, Outcome] = {}
     for columns, outcomes in found:
-        for number, outcome in enumerate(outcomes):
+        for outcome in (outcomes[number] for number in numbers):
             if outcome.why == "refused-by-kubelet":
                 continue  # it says nothing of the image
             for column in columns:
-                earlier = cells.setdefault((number, column), outcome)
+                earlier = cells.setdefault(column, outcome)
                 if _WORST.index(outcome.verdict) < _WORST.index(earlier.verdict):
-                    cells[number, column] = outcome
+                    cells[column] = outcome
     return cells
 
 
@@ -202,14 +211,17 @@ def image_key(text: str) -> str:
         return text
 
 
-def _use(entry: Surveyed, state: State, container: str, outcomes: Iterable[Outcome]) -> Use:
-    """How an owner uses an image that has these outcomes on the nodes that the owner's pods may land on."""
+def _use(entry: Surveyed, state: State, numbers: Sequence[int], found: Iterable[_Found]) -> Use:
+    """How an owner uses an image (by its numbers in the pod), and what becomes of it on the nodes that the owner's pods
+    may land on."""
     by_verdict: dict[Verdict, Why] = {}
-    for outcome in outcomes:
+    for outcome in (outcomes[number] for _, outcomes in found for number in numbers):
         if outcome.why != "refused-by-kubelet":  # it says nothing of the image
             by_verdict.setdefault(outcome.verdict, outcome.why)
     why = by_verdict.get("fails") or by_verdict.get("uncertain")
-    return Use(entry.owner, (container,), entry.replicas, state, "fails" in by_verdict, why)
+    images = entry.judgement.workload.images
+    containers = tuple(dict.fromkeys(images[number].container for number in numbers))
+    return Use(entry.owner, containers, entry.replicas, state, "fails" in by_verdict, why)
 
 
 def _image(seen: _Seen, columns: Sequence[Column]) -> ImageSurvey:
