@@ -134,6 +134,20 @@ async def test_pods_that_may_not_be_listed_somewhere_and_a_server_that_is_away()
         await connection.close()
 
 
+async def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one():
+    async with api_server() as server:
+        fill(server, 2)
+        server.fail("list jobs", Fault(200, "log in first"))
+        connection = connection_to(server)
+        (problem,) = await list_fleet(connection, lambda *_: None, (), [])
+        assert problem.startswith("jobs are not known: ")
+        assert problem.endswith(" with something that is no list")
+        server.fail("list pods", Fault(200, "log in first"))
+        with pytest.raises(ClusterUnavailable, match="no list"):
+            await list_fleet(connection, lambda *_: None, (), [])
+        await connection.close()
+
+
 async def test_of_many_objects_that_are_not_understood_five_are_named():
     async with api_server() as server:
         fill(server, 8)

@@ -101,9 +101,11 @@ async def _page(connection: Connection, listed: Listed, namespace: str, token: s
                 await asyncio.sleep(min(error.retry_after, _LONGEST_PAUSE))
             else:
                 raise
-    items, metadata = answer.get("items"), answer.get("metadata")
+    items, metadata = answer.get("items", answer), answer.get("metadata")
+    if not isinstance(items, list | None):  # a proxy's page, say: nothing of the kind is known then
+        raise ClusterUnavailable(f"{connection.host} answers {listed.where(namespace)} with something that is no list")
     following = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
-    return items if isinstance(items, list) else [], following
+    return items or [], following
 
 
 async def list_fleet(
