@@ -85,7 +85,8 @@ def doubt_about(target: Node) -> str:
     platform = target.platform
     if platform is None or (platform.os in _SYSTEMS and platform.architecture in _ARCHITECTURES):
         return ""
-    return f"--target {target.name}: no kind of node is known that is {platform.os}/{platform.architecture}"
+    unknown = f"{platform.os}/{platform.architecture}"
+    return f"--target {target.name}: no kind of node is known that is {unknown}; is it misspelt?"
 
 
 def sort_out(reading: Reading, cluster: FileCluster, namespace: str) -> list[Found]:

@@ -28,6 +28,10 @@ COMPLETE_VARIABLE: Final = "_PODGATE_COMPLETE"
 """Set by the scripts of `podgate completion`: words are to be completed, and nothing done."""
 
 
+_SENTENCE: Final = 200
+"""Characters of a command's first sentence, which click would cut off at the end of a line."""
+
+
 @dataclass(slots=True)
 class Run:
     """One run of the program. `debug`: show the trace of the error that ends it."""
@@ -52,6 +56,10 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # click's own
         super().__init__(*arguments, **options)
         self.params.append(_debug_option())
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence whole: a list of commands may take two lines for it."""
+        return super().get_short_help_str(max(limit, _SENTENCE))
 
     def make_context(
         self,

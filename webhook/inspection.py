@@ -5,7 +5,7 @@ by app/inspect.py.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +25,19 @@ MOST_INDEXES: Final = 256
 """Nested indexes of one image that are fetched; real images have none."""
 
 logger = logging.getLogger("podgate.inspect")
+
+_OF_THE_WAY: Final = frozenset({"unavailable", "timeout", "tls"})
+"""Faults that the network may have: what it says of them helps who sits at it."""
+
+_OF_THE_READER: Final[Mapping[ErrorCode, str]] = {
+    "unauthorized": "the registry wants credentials, and takes none that are at hand: docker login, or the settings "
+    "(registries.credentials)",
+    "blocked-address": "the registry's address may not be connected to: allow it in the settings "
+    "(registries.allowedAddresses)",
+    "blocked-host": "the registry is not among those that may be asked: allow it in the settings "
+    "(registries.allowedHosts)",
+}
+"""Instead of the words that the author of a pod is told, who has pull secrets and no settings."""
 
 Fault = tuple[ErrorCode, str]
 """What kept something from being known: the code, and its words."""
@@ -250,7 +263,10 @@ def _fault(error: RegistryError | BadCredentials | MalformedDocument) -> Fault:
     """The fault of an exception: in full for the log, in the words of its code for the reader."""
     logger.info("%s", error)
     if isinstance(error, RegistryError):
-        return error.code, error.told or error_text(error.code)
+        words = error.told or _OF_THE_READER.get(error.code) or error_text(error.code)
+        # Who asks is who connects: nobody is told more than his own machine tells him.
+        cause = f": {error.detail}" if error.code in _OF_THE_WAY and error.exchange.status is None else ""
+        return error.code, f"{words}{'' if error.told else cause}"
     if isinstance(error, BadCredentials):
         return "bad-credentials", error_text("bad-credentials", str(error))
     return "malformed", f"{error_text('malformed')} ({error})"

@@ -11,6 +11,7 @@ from tests.support.command import Podgate
 from tests.support.manifests import pod
 
 GOOD = json.dumps(pod()).encode()
+WAYS = "; --nodes FILE or --target PLATFORM do without"
 
 
 def test_the_nodes_of_the_current_context(
@@ -69,14 +70,18 @@ def test_labels_of_namespaces_are_wanted_and_not_needed(
     cluster.forbidden.add("get namespaces")
     ran = podgate.json("--config", settings, stdin=GOOD)
     assert (ran.code, ran.objects["web"]["decision"]) == (1, "deny")
-    assert "Labels of namespaces are not known" in ran.err
+    assert ran.err.startswith("podgate: Labels of namespaces are not known: ")
 
 
 @pytest.mark.parametrize(
     ("token", "forbidden", "words"),
     [
         ("expired", "", "does not accept the credentials (401); they may have expired: log in again"),
-        ("right", "list nodes", 'answers 403: nodes is forbidden: User "somebody" cannot list resource "nodes"'),
+        (
+            "right",
+            "list nodes",
+            f'answers 403: nodes is forbidden: User "somebody" cannot list resource "nodes"{WAYS}',
+        ),
     ],
 )
 def test_refused_by_the_cluster(
@@ -118,6 +123,9 @@ def test_no_kubeconfig_or_no_such_context(podgate: Podgate, monkeypatch: pytest.
     missing = podgate.json(stdin=GOOD)
     assert (missing.code, missing.out, len(missing.err.splitlines())) == (2, "", 1)
     assert missing.err.startswith("podgate: no kubeconfig: ")
+    assert missing.err.endswith(f"{WAYS}\n")
+    waiting = podgate("ready")  # which knows no such options
+    assert (waiting.code, waiting.err) == (2, missing.err.replace(WAYS, ""))
     path = kubeconfig(monkeypatch, tmp_path / "config", "https://127.0.0.1:1")
     ran = podgate.json("--context", "other", stdin=GOOD)
     assert (ran.code, ran.out) == (2, "")

@@ -42,6 +42,12 @@ def test_without_a_command_there_is_help(podgate: Podgate):
     assert "Commands:" in ran.err
 
 
+def test_the_list_of_commands_breaks_no_sentence_off(podgate: Podgate):
+    listed = podgate("--help").out.partition("Commands:")[2]
+    assert "..." not in listed
+    assert "Wait until the webhook answers, called as the API server calls it." in " ".join(listed.split())
+
+
 def test_help_by_command_and_by_option_is_the_same(podgate: Podgate):
     assert podgate("help").out == podgate("--help").out == podgate("-h").out
     for name in COMMANDS:

@@ -225,6 +225,7 @@ def test_a_refusal_shows_what_was_tried(registry: Registry, inspect: Inspect, lo
     registry.auth = Auth(users={"ann": "another"})
     found = inspect.one()
     assert (found["error"]["code"], found["answers"], inspect.ran.code) == ("unauthorized", [], 2)
+    assert "docker login" in inspect.ran.err
     assert told(found) == logged(registry)
 
 
@@ -263,6 +264,13 @@ def test_nobody_answers(registry: Registry, inspect: Inspect, settings: Path):
     found = inspect.one()
     assert {(one["status"], one["error"]) for one in found["requests"]} == {(None, "unavailable")}
     assert (found["error"]["code"], inspect.ran.code) == ("unavailable", 2)
+    assert "Connection refused" in found["error"]["message"]
+
+
+def test_an_address_that_may_not_be_asked_leads_to_the_setting(podgate: Podgate):
+    ran = podgate("inspect", "127.0.0.1:1/team/app:1")
+    assert ran.code == 2
+    assert ran.err.endswith(": allow it in the settings (registries.allowedAddresses)\n")
 
 
 def test_several_images_at_once_each_with_its_own_requests(registry: Registry, inspect: Inspect):

@@ -147,8 +147,8 @@ def test_namespaces_of_choice(scan: Scan, cluster: ApiServer):
     a_shop(cluster)
     found = document(scan("-n", "shop", "-n", "kube-system", "-o", "json"))
     assert {one["name"] for one in found["namespaces"]} == {"shop", "kube-system"}
-    assert scan("-n", "shop", "-A").code == 2
-    assert scan("-n", "").code == 2
+    assert (scan("-n", "shop", "-A").code, scan("-n", "").code) == (2, 2)
+    assert scan("-n", "shpo").err == "podgate: there are no workloads in the namespace shpo\n"
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("blocked", 1), ("partial", 1), ("unknown", 1)])
@@ -316,6 +316,14 @@ def test_a_run_that_takes_too_long(scan: Scan, cluster: ApiServer, registry: Reg
     )
     states = {one["name"]: one["state"] for one in document(ran)["workloads"]}
     assert states == {"web": "unknown", "api": "ready", "tool": "blocked"}
+
+
+def test_a_cluster_that_cannot_be_listed_in_time_is_not_shown_in_part(scan: Scan, cluster: ApiServer):
+    a_shop(cluster)
+    cluster.gate.clear()
+    ran = scan("--timeout", "300ms")
+    told = "podgate: the cluster's objects could not be listed within --timeout\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", told)
 
 
 def test_tags_that_would_help(scan: Scan, cluster: ApiServer, registry: Registry):

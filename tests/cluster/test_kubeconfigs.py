@@ -124,9 +124,20 @@ async def test_a_plugins_own_words_are_told_once(
 
 async def test_a_plugin_that_is_not_installed(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "/gone/plugin"}
+    begin = "the credential plugin '/gone/plugin' of the context 'here' gave no credentials: "
     told = await refusal(written(tmp_path / "config", user={"exec": plugin}))
-    assert "[Errno 2] No such file or directory: '/gone/plugin'" in told
+    assert told == f"{begin}it is not installed, or not on the PATH; install it"
+    hint = {**plugin, "installHint": "get it\nfrom your bank"}
+    told = await refusal(written(tmp_path / "config", user={"exec": hint}))
+    assert told == f"{begin}it is not installed, or not on the PATH; get it from your bank"
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"\xcc\xff", ": it is not UTF-8 text"), (b"", ""), (b"text", "")])
+async def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes, words: str):
+    path = tmp_path / "config"
+    path.write_bytes(content)
+    assert await refusal(str(path)) == f"{path} is no kubeconfig{words}"
 
 
 async def test_a_name_that_is_not_known(tmp_path: Path):

@@ -87,7 +87,7 @@ def run_check(request: CheckRequest, environment: Mapping[str, str], output: Tex
     """
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
     settings = _settings(request, environment)
-    logs.set_up("error", "text")
+    logs.set_up("error", "text", say)
     logging.getLogger("webhook.cluster").setLevel(logging.WARNING)  # a registry's faults are in the results, not these
     kinds = judged_kinds(settings)
     reading = read_manifests(request.files, recursive=request.recursive, kinds=kinds, places=request.with_places)

@@ -52,7 +52,7 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
     Raises MalformedInput where nothing can be begun.
     """
     settings = load_settings(request.config, environment)
-    logs.set_up("error", "text")
+    logs.set_up("error", "text", say)
     problems: list[str] = []
     inspections = interrupts.run(_inspect(request, settings, environment, problems))
 

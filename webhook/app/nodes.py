@@ -1,13 +1,18 @@
 """Nodes for a run of the command line: of a file, thought up, or of a cluster."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from webhook.check import doubt_about, parse_target, read_nodes
 from webhook.cluster.files import FileCluster, FullCluster
-from webhook.core.errors import ClusterUnavailable
+from webhook.core.errors import ClusterUnavailable, NoKubeconfig
 from webhook.settings import Settings
+
+OTHER_WAYS: Final = "--nodes FILE or --target PLATFORM do without"
+_FORBIDDEN: Final = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,17 @@ class FoundNodes:
     notes: tuple[str, ...]
 
 
+@contextmanager
+def without_a_cluster() -> Iterator[None]:
+    """Where nodes are to be had from no cluster, or may not be listed there, the error tells the other ways."""
+    try:
+        yield
+    except ClusterUnavailable as error:
+        if error.status == _FORBIDDEN or isinstance(error, NoKubeconfig):
+            raise ClusterUnavailable(f"{error}; {OTHER_WAYS}", error.status, error.retry_after) from None
+        raise
+
+
 async def find_nodes(stack: AsyncExitStack, sources: NodeSources, settings: Settings) -> FoundNodes:
     """The nodes of all sources together. What has been opened is closed with `stack`.
 
@@ -61,12 +77,14 @@ async def _live(stack: AsyncExitStack, sources: NodeSources, settings: Settings)
     from webhook.cluster.connection import connect  # noqa: PLC0415
     from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
-    connection = await connect(context=sources.context)
+    with without_a_cluster():
+        connection = await connect(context=sources.context)
     live = LiveCluster(connection, admitted=sources.admitted, with_node_pools=settings.nodes.node_pools)
     stack.push_async_callback(live.close)
     try:
-        async with asyncio.timeout_at(sources.deadline):
-            await live.start(watch=False)
+        with without_a_cluster():
+            async with asyncio.timeout_at(sources.deadline):
+                await live.start(watch=False)
     except TimeoutError:
         raise ClusterUnavailable(f"{connection.host}: no answer within --timeout") from None
     return live, connection.host

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from webhook import interrupts
 from webhook.app.keeping import CacheChoice
+from webhook.app.nodes import without_a_cluster
 from webhook.app.parts import docker_logins, own_credentials, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.check import doubt_about, parse_target, read_nodes
 from webhook.cluster.documents import Object, iterate_documents, located
 from webhook.cluster.files import FileCluster
-from webhook.core.errors import MalformedInput, MalformedObject
+from webhook.core.errors import ClusterUnavailable, MalformedInput, MalformedObject
 from webhook.core.fleet import Fleet
 from webhook.core.scheduling import Node
+from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.ports import Images
 from webhook.registry.kept import Keeping, KeptImages
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 """The name that stands for standard input."""
+
+_NAMED: Final = 3
+"""Namespaces that a note names."""
 
 FailOn = Literal["never", "blocked", "partial", "unknown"]
 """From which state of a workload on a scan fails; the worse ones count too."""
@@ -93,7 +98,7 @@ def run_scan(request: ScanRequest, environment: Mapping[str, str], output: TextI
     """
     only_given = bool(request.targets or request.nodes)
     settings = scan_settings(load_settings(request.config, environment), only_given=only_given)
-    logs.set_up("error", "text")
+    logs.set_up("error", "text", say)
     logging.getLogger("webhook.cluster.runtime_classes").setLevel(logging.WARNING)  # all else is in the survey
     survey, subject = interrupts.run(_scan(request, settings, environment))
     deliver(output, lambda stream: WRITERS[request.output](survey, subject, stream))
@@ -132,7 +137,11 @@ async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[s
         deadline = None if request.timeout is None else asyncio.get_running_loop().time() + request.timeout
         targets = [parse_target(text) for text in request.targets]
         run.notes += [doubt for target in targets if (doubt := doubt_about(target))]
-        fleet, by_word, cluster, api_server = await _gather(run, targets)
+        try:
+            async with asyncio.timeout_at(deadline):
+                fleet, by_word, cluster, api_server = await _gather(run, targets)
+        except TimeoutError:  # a cluster that was listed in part would look like all of it
+            raise ClusterUnavailable("the cluster's objects could not be listed within --timeout") from None
         images, asked = await _images(run, api_server)
         judge = Judge(settings, images, cluster)
         groups = list(fleet.groups(by_word=by_word))
@@ -154,7 +163,8 @@ def _look_back(run: _Run, survey: Survey, entries: Sequence[Surveyed]) -> None:
     if run.request.offline and run.request.suggest:
         run.notes.append("--suggest asks registries, so that offline there are no suggestions")
     if not entries and not run.problems:
-        run.notes.append("there are no workloads")
+        there = name_some(list(dict.fromkeys(run.request.namespaces)), _NAMED)
+        run.notes.append(f"there are no workloads{f' in the namespace {there}' if there else ''}")
     late = sum(one.error is not None and one.error[0] == "timeout" for one in survey.images)
     if late and run.request.timeout is not None:
         run.notes.append(f"{late} image{'' if late == 1 else 's'} could not be looked up in time (--timeout)")
@@ -180,13 +190,15 @@ async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, File
         from webhook.cluster.connection import connect  # noqa: PLC0415
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
-        connection = await connect(context=request.context)
+        with without_a_cluster() if ask_nodes and request.files else contextlib.nullcontext():
+            connection = await connect(context=request.context)
         live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools)
         run.stack.push_async_callback(live.close)
         if not request.files:
             await _from_cluster(run, fleet, connection)
         if ask_nodes:
-            await live.start(watch=False)
+            with without_a_cluster():
+                await live.start(watch=False)
     cluster = FileCluster.from_documents(counting, nodes=nodes, before=live)
     by_word = bool(request.files) and not fleet.has_pods
     if by_word and any(True for _ in fleet.groups()):

@@ -232,10 +232,20 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
+def _of_tls(error: BaseException) -> str:
+    """What OpenSSL found, without the classes and numbers around it."""
+    inner = error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        inner = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorSSLError):
+        inner = error.os_error
+    return one_line(getattr(inner, "verify_message", "") or getattr(inner, "reason", "") or error)
+
+
 def _fault(error: BaseException) -> str:
     """A transport's error in the words of somebody who looks for a cause."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return f"no trust in its certificate, or no TLS: {one_line(error)}"
+        return f"no trust in its certificate, or no TLS: {_of_tls(error)}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -22,8 +22,8 @@ from webhook.cluster.client import (
     KubeConfigLoader,
     KubeConfigMerger,
 )
-from webhook.cluster.kubeconfigs import plugins_words, problem_of
-from webhook.core.errors import ClusterUnavailable
+from webhook.cluster.kubeconfigs import NOT_INSTALLED, plugins_words, problem_of
+from webhook.core.errors import ClusterUnavailable, NoKubeconfig
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +40,8 @@ def find_loader(kubeconfig: str | None, context: str | None) -> Load:
         return _guarded(lambda configuration: _load_kubeconfig(os.pathsep.join(files), context, configuration))
     if kubeconfig is None and context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
         return service_account_loader()
-    raise ClusterUnavailable(
-        f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one, "
-        "and --nodes a file of nodes instead"
+    raise NoKubeconfig(
+        f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one"
     )
 
 
@@ -110,6 +109,10 @@ async def _load_kubeconfig(paths: str, context: str | None, configuration: Confi
         merged = KubeConfigMerger(paths).config
     except yaml.YAMLError as error:
         raise ClusterUnavailable(f"the kubeconfig is not YAML: {one_line(error)}") from None
+    except UnicodeDecodeError:
+        raise ClusterUnavailable(f"{paths} is no kubeconfig: it is not UTF-8 text") from None
+    except (TypeError, KeyError, AttributeError):  # as in `_guarded`: it is empty, or a text
+        raise ClusterUnavailable(f"{paths} is no kubeconfig") from None
     names = [str(each["name"]) for each in merged["contexts"].value]
     wanted = context or merged.safe_get("current-context")
     if not wanted:
@@ -125,11 +128,12 @@ async def _load_kubeconfig(paths: str, context: str | None, configuration: Confi
     user = _user_of(merged, wanted)
     if "exec" in user and not configuration.api_key and not configuration.cert_file:
         # The package says what is wrong with the plugin to the log, and goes on without credentials.
-        command = user["exec"].get("command") if isinstance(user["exec"], Mapping) else None
+        entry: Mapping[str, Any] = user["exec"] if isinstance(user["exec"], Mapping) else {}
         said = one_line(": ".join(["", *words]))
-        raise ClusterUnavailable(
-            f"the credential plugin {command!r} of the context {wanted!r} gave no credentials{said}; log in again"
-        )
+        # The hint is for this very case: kubectl shows it then, too.
+        mend = one_line(entry.get("installHint") or "install it") if NOT_INSTALLED in words else "log in again"
+        plugin = f"the credential plugin {entry.get('command')!r} of the context {wanted!r}"
+        raise ClusterUnavailable(f"{plugin} gave no credentials{said}; {mend}")
     for line in words:  # there are credentials of before
         _log.warning("the credential plugin of the context %s: %s", wanted, one_line(line))
 

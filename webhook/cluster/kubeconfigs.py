@@ -5,6 +5,7 @@ words it only logs.
 """
 
 import ast
+import errno
 import logging
 import os
 import re
@@ -16,6 +17,10 @@ from typing import Any, Final
 
 from kubernetes.aio.config.kube_config import ConfigNode
 
+NOT_INSTALLED: Final = "it is not installed, or not on the PATH"
+"""Of a credential plugin."""
+
+_ABSENT: Final = f"[Errno {errno.ENOENT}] "
 _ENDED: Final = re.compile(r"exec: process returned (-?\d+)(?:\. (b['\"].*))?", re.DOTALL)
 
 
@@ -94,7 +99,8 @@ def _of_plugin(message: str) -> str:
     """The package's message, with the plugin's words as text where it has them as bytes."""
     ended = _ENDED.fullmatch(message)
     if ended is None:
-        return message.removeprefix("exec: ")
+        said = message.removeprefix("exec: ")
+        return NOT_INSTALLED if said.startswith(_ABSENT) else said
     said = ""
     if ended[2]:
         with suppress(ValueError, SyntaxError):

@@ -141,5 +141,9 @@ class ClusterUnavailable(Exception):
         self.retry_after = retry_after
 
 
+class NoKubeconfig(ClusterUnavailable):
+    """Nothing says where an API server is."""
+
+
 class CannotServe(Exception):
     """`serve` cannot begin: one line that names the file or setting to mend."""

@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, TypeAlias
@@ -127,12 +128,32 @@ class DecisionLog:
         )
 
 
-def set_up(level: str, form: str) -> None:
-    """Sends all logging to standard error in the form that settings ask for (json or text)."""
+class _Voice(logging.Handler):
+    """Gives each line to who speaks for the command line. What came with an exception stays a record of the log."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._log = logging.StreamHandler(sys.stderr)
+        self._log.setFormatter(TextFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record."""
+        if record.exc_info:
+            self._log.handle(record)
+        else:
+            self._say(record.getMessage())
+
+
+def set_up(level: str, form: str, say: Callable[[str], None] | None = None) -> None:
+    """Sends all logging to standard error in the form that settings ask for (json or text).
+
+    `say`: takes the lines instead, where a person at a terminal reads them; None: nobody does.
+    """
     # No line shows thread, process or place in the code; without them a record takes half the time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001  # type: ignore[attr-defined]  # as the library's own page on speed has it
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr) if say is None else _Voice(say)
     handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -6,6 +6,7 @@ Nothing else in this package knows a foreign exception. The texts are for the lo
 header, a query or a secret.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -68,10 +69,17 @@ def translate(error: Exception, url: str) -> RegistryError:
         return RegistryError("unavailable", f"the answer is not HTTP, or breaks off ({name})", exchange, retryable=True)
     unknown = any(isinstance(c, socket.gaierror) and c.errno in _NO_SUCH_NAME for c in _causes(error))
     system = next((c for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
-    words = f"{name}: {system.strerror}" if isinstance(system, OSError) else name
+    words = f"{name}: {_words_of(system)}" if isinstance(system, OSError) else name
     if isinstance(error, httpx.ProxyError | httpcore.ProxyError) and str(error)[:3].isdigit():
         words = f"the proxy answers {str(error)[:3]}"
     return RegistryError("unavailable", f"no connection ({words})", exchange, retryable=not unknown)
+
+
+def _words_of(error: OSError) -> str:
+    """What the system calls it. asyncio has words of its own for a connection that fails, and the system's number."""
+    if error.errno and error.errno > 0 and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
 
 
 def speaks_no_tls(error: RegistryError) -> bool:
