@@ -124,6 +124,7 @@ def _contexts_of(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             document = yaml.load(file.read(_LARGEST), loader)  # noqa: S506  # both are safe loaders
-        return [str(each["name"]) for each in document["contexts"]]
+        names = (each["name"] for each in document["contexts"])
+        return [name for name in names if isinstance(name, str)]  # an alias may stand for any number of values
     except Exception:  # noqa: BLE001  # as above
         return []

@@ -56,6 +56,10 @@ async def refusal(paths: str) -> str:
         ({"cluster": {"server": "kube:6443"}}, "the server of the cluster 'c' is no https URL: 'kube:6443'"),
         ({"cluster": {"server": "ftp://kube"}}, "the server of the cluster 'c' is no https URL: 'ftp://kube'"),
         (
+            {"cluster": {"server": "https://me:hunter2@kube"}},
+            "the server of the cluster 'c' has credentials in its URL; they belong to the user",
+        ),
+        (
             {"cluster": {**GOOD, "certificate-authority": "ca.pem"}},
             "{folder}/ca.pem, which is certificate-authority of the cluster 'c', is not there",
         ),
@@ -98,6 +102,17 @@ async def test_no_yaml(tmp_path: Path):
     told = await refusal(str(path))
     assert told.startswith("the kubeconfig is not YAML: ")
     assert f'"{path}", line 1' in told
+
+
+async def test_what_cannot_be_read_at_all(tmp_path: Path):
+    """Ten aliases of ten aliases of ten...: the kubernetes package would put all of them into its error."""
+    bomb = tmp_path / "bomb"
+    levels = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 20)]
+    bomb.write_text("\n".join(["a0: &a0 [x]", *levels, "contexts: *a19"]))
+    assert await refusal(str(bomb)) == f"{bomb} is no kubeconfig: excessive aliasing"
+    assert await refusal(str(tmp_path)) == f"the kubeconfig {tmp_path} cannot be read: Is a directory"
+    bomb.write_bytes(b"\x89\xff")
+    assert await refusal(str(bomb)) == f"{bomb} is no kubeconfig: it is not UTF-8 text"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from webhook.cluster.client import (
     KubeConfigMerger,
 )
 from webhook.cluster.kubeconfigs import NOT_INSTALLED, plugins_words, problem_of
-from webhook.core.errors import ClusterUnavailable, NoKubeconfig
+from webhook.cluster.yamltext import EXCESSIVE, parse_yaml
+from webhook.core.errors import ClusterUnavailable, MalformedObject, NoKubeconfig
 
 _log = logging.getLogger(__name__)
 
@@ -105,12 +106,12 @@ def _guarded(load: Load) -> Load:
 
 
 async def _load_kubeconfig(paths: str, context: str | None, configuration: Configuration) -> None:
+    for path in paths.split(os.pathsep):
+        _refuse_bomb(path)
     try:
         merged = KubeConfigMerger(paths).config
     except yaml.YAMLError as error:
         raise ClusterUnavailable(f"the kubeconfig is not YAML: {one_line(error)}") from None
-    except UnicodeDecodeError:
-        raise ClusterUnavailable(f"{paths} is no kubeconfig: it is not UTF-8 text") from None
     except (TypeError, KeyError, AttributeError):  # as in `_guarded`: it is empty, or a text
         raise ClusterUnavailable(f"{paths} is no kubeconfig") from None
     names = [str(each["name"]) for each in merged["contexts"].value]
@@ -136,6 +137,21 @@ async def _load_kubeconfig(paths: str, context: str | None, configuration: Confi
         raise ClusterUnavailable(f"{plugin} gave no credentials{said}; {mend}")
     for line in words:  # there are credentials of before
         _log.warning("the credential plugin of the context %s: %s", wanted, one_line(line))
+
+
+def _refuse_bomb(path: str) -> None:
+    """Raises ClusterUnavailable for aliases of aliases ("a billion laughs"), which the package would write out as text,
+    and for a file that cannot be read. All else that is wrong with it is found where it is used."""
+    try:
+        for _ in parse_yaml(Path(path).expanduser().read_text("utf-8-sig")):
+            pass
+    except OSError as error:
+        raise ClusterUnavailable(f"the kubeconfig {path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ClusterUnavailable(f"{path} is no kubeconfig: it is not UTF-8 text") from None
+    except MalformedObject as error:
+        if error.problem == EXCESSIVE:
+            raise ClusterUnavailable(f"{path} is no kubeconfig: {error.problem}") from None
 
 
 def _user_of(merged: ConfigNode, context: str) -> Mapping[str, Any]:

@@ -38,6 +38,8 @@ def problem_of(merged: ConfigNode, context: str) -> str:
     if entry is None:
         return f"the context {context!r} names the cluster {name!r}, which is not there"
     server = entry["cluster"].safe_get("server") if entry.safe_get("cluster") else None
+    if isinstance(server, str) and "@" in server:  # it would be in every message
+        return f"the server of the cluster {name!r} has credentials in its URL; they belong to the user"
     if not isinstance(server, str) or not re.match("https?://[^/]", server, re.IGNORECASE):
         return f"the server of the cluster {name!r} is no https URL: {server!r}"
     return _missing_file(entry, "cluster", ("certificate-authority",)) or _problem_of_user(merged, inner, context)

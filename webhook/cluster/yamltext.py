@@ -26,6 +26,8 @@ recursively must not meet Python's own limit of 1000."""
 
 TOO_DEEP = f"nested deeper than {DEPTH_LIMIT} levels"
 
+EXCESSIVE = "excessive aliasing"
+
 _ALIAS_LIMIT = 400_000
 """Values that aliases may add to one document: about what go-yaml allows (decode.go, allowedAliasRatio). Aliases of
 aliases ("a billion laughs") take no memory here, but whoever walks the object would never end."""
@@ -179,7 +181,7 @@ class _Builder:
             raise self._malformed(f"the anchor &{name} contains itself")
         self._aliased += size
         if self._aliased > _ALIAS_LIMIT:
-            raise self._malformed("excessive aliasing")
+            raise self._malformed(EXCESSIVE)
         if self._marks is not None and self._frames and extent is not _NOWHERE:
             self._mark(self._marks, extent)
         self._add(value, size)
