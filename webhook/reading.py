@@ -8,9 +8,8 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,7 +17,7 @@ from webhook.cluster.documents import MarkedObject, SourcedObject, decode_text, 
 from webhook.cluster.files import counts
 from webhook.cluster.marks import Marks
 from webhook.core.errors import MalformedInput, MalformedObject
-from webhook.core.kinds import BUILT_IN, Kinds
+from webhook.core.kinds import BUILT_IN, JUDGED, Kinds
 from webhook.core.message import name_some
 from webhook.core.objects import Fields
 from webhook.core.place import Place, Span
@@ -41,6 +40,8 @@ _LONG: Final = 200
 _ADDRESS: Final = re.compile(r"https?://", re.IGNORECASE)
 """What kubectl fetches. podgate asks no hosts but registries."""
 
+_JUDGED_NAMES: Final = frozenset(kind for _, kind in JUDGED)
+
 _CHART: Final = "Chart.yaml"
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _RENDER_FIRST: Final = "; it looks like a template, which is judged once rendered: helm template CHART | podgate check"
@@ -59,8 +60,8 @@ class Reading:
     """What was read. `objects` is how many there were; `has_nodes` whether there were Nodes among them.
 
     `found` are objects of judged kinds, `counting` those that count as if they were in the cluster, `others` how many
-    of which kind were passed over; they are empty where somebody else keeps the objects (read_objects). `problems` are
-    what could not be read or understood, `notes` what people should know beside.
+    of which kind were passed over, `problems` what could not be read or understood, `notes` what people should know
+    beside.
     """
 
     objects: int = 0
@@ -72,32 +73,12 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-Take = Callable[[MarkedObject, str, Marks | None], None]
-"""Keeps what is needed of an object of a file. It may raise a MalformedInput."""
-
-
 def read_manifests(names: Iterable[str], *, recursive: bool, kinds: Kinds = BUILT_IN, places: bool = False) -> Reading:
     """The objects of files, directories and standard input (`-`), in order; each file that is bad is a problem.
 
     `kinds`: which are judged. `places`: whether somebody wants to know the lines of objects and images.
     """
-    reading = Reading()
-    return _Files(reading, partial(_keep, reading, kinds), places=places).read(names, recursive=recursive)
-
-
-def read_objects(
-    names: Iterable[str], take: Callable[[str, Mapping[str, object]], None], *, recursive: bool = False
-) -> Reading:
-    """The same for whoever keeps other parts of objects: each is given to `take` with its source (FILE#N).
-
-    A MalformedInput that `take` raises becomes a problem.
-    """
-
-    def each(one: MarkedObject, _: str, __: Marks | None) -> None:
-        with located(one.source):
-            take(one.source, one.object)
-
-    return _Files(Reading(), each, places=False).read(names, recursive=recursive)
+    return _Files(kinds, places=places).read(names, recursive=recursive)
 
 
 def read_content(name: str) -> bytes:
@@ -121,9 +102,9 @@ def shown(name: str) -> str:
 class _Files:
     """Reads one name of the command line after the other."""
 
-    def __init__(self, reading: Reading, take: Take, *, places: bool) -> None:
-        self._reading = reading
-        self._take = take
+    def __init__(self, kinds: Kinds, *, places: bool) -> None:
+        self._reading = Reading()
+        self._kinds = kinds
         self._places = places
         self._charts: list[str] = []
         self._kustomizations: list[str] = []
@@ -202,11 +183,15 @@ class _Files:
         """Read a file. Of a directory, documents that are no Kubernetes object at all are passed over: it may well hold
         other files, such as values. Whoever names a file means it, and is told."""
         reading, file = self._reading, shown(name)
-        text, before, passed_over = "", reading.objects, 0
+        text, before, passed_over = "", reading.objects + len(reading.problems), 0
+
+        def told(error: MalformedObject) -> None:
+            reading.problems.append(Problem(str(error), file, error.line))
+
         try:
             text = decode_text(read_content(name), file)
             marks = Marks(text) if self._places else None
-            for each in iterate_marked(text, file, marks):
+            for each in iterate_marked(text, file, marks, told):
                 if in_folder and not each.object.get("apiVersion") and not each.object.get("kind"):
                     passed_over += 1
                     continue
@@ -218,13 +203,13 @@ class _Files:
             return
         if passed_over:
             self._no_manifests.append(file)
-        elif reading.objects == before:
+        elif reading.objects + len(reading.problems) == before:
             reading.notes.append(f"{file}: no objects in it")
 
     def _one(self, each: MarkedObject, file: str, marks: Marks | None) -> None:
         self._reading.has_nodes |= each.object.get("kind") == "Node"
         try:
-            self._take(each, file, marks)
+            _keep(self._reading, self._kinds, each, file, marks)
         except MalformedInput as error:
             start = marks.start_of(each.written) if marks is not None else None
             self._reading.problems.append(Problem(str(error), file, start.line if start else None))
@@ -247,4 +232,10 @@ def _keep(reading: Reading, kinds: Kinds, each: MarkedObject, file: str, marks: 
         elif counts(each.object):
             reading.counting.append(SourcedObject(each.source, each.object))
         else:
-            reading.others[top.text("kind")] += 1
+            reading.others[_name_of(top.text("kind"), top.text("apiVersion"))] += 1
+
+
+def _name_of(kind: str, version: str) -> str:
+    """A kind that is not judged, with its group where one that is judged has the same name: an API that is not served
+    any more (extensions/v1beta1), or somebody's own."""
+    return f"{kind} of {version}" if kind in _JUDGED_NAMES else kind

@@ -305,7 +305,8 @@ def test_nodes_among_the_manifests_stand_for_a_cluster(podgate: Podgate, setting
 def test_a_platform_that_no_node_has_is_doubted(podgate: Podgate):
     ran = podgate.json("--target", "linux/amd46", stdin=json.dumps(pod()).encode())
     assert ran.code == 0
-    assert ran.err == "podgate: --target linux/amd46: no kind of node is known that is linux/amd46\n"
+    doubt = "no kind of node is known that is linux/amd46; is it misspelt?"
+    assert ran.err == f"podgate: --target linux/amd46: {doubt}\n"
 
 
 def test_the_namespace_of_objects_that_name_none(podgate: Podgate):

@@ -191,6 +191,22 @@ def test_each_file_is_judged_whatever_the_others_are(podgate: Podgate, tmp_path:
     ]  # fmt: skip
 
 
+def test_each_object_is_judged_whatever_stands_before_it(podgate: Podgate):
+    """What is no object, in YAML that can be read on, hides none; a kind of another group is told from the judged."""
+    listed = {"apiVersion": "v1", "kind": "List", "items": [None, pod(name="in-a-list"), 5]}
+    old = {"apiVersion": "extensions/v1beta1", "kind": "Deployment", "metadata": {"name": "old"}}
+    documents = [[], listed, {"kind": "PodList", "items": {}}, pod(name="last"), old]
+    ran = podgate.json("-f", "-", *TARGET, stdin="\n---\n".join(map(json.dumps, documents)).encode())
+    assert (ran.code, list(ran.objects)) == (2, ["in-a-list", "last"])
+    assert ran.err.splitlines() == [
+        "podgate: 1 object of other kinds passed over: Deployment of extensions/v1beta1 (1)",
+        "podgate: stdin#1: is a list, not an object",
+        "podgate: stdin#2: items[0]: is null, not an object",
+        "podgate: stdin#2: items[2]: is a number, not an object",
+        "podgate: stdin#3: items: is not a list",
+    ]
+
+
 def test_places_and_lines_of_what_was_read(tmp_path: Path):
     path = tmp_path / "app.yaml"
     path.write_bytes(RENDERED + b"---\napiVersion: v1\nkind: Pod\n---\n\nb: [\n")

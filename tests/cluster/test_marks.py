@@ -18,7 +18,8 @@ def read(content: str | bytes) -> list[tuple[str, list[str | None]]]:
     text = decode_text(content, "f.yaml")
     marks = Marks(text)
     found = []
-    for each in iterate_marked(text, "f.yaml", marks):
+    refused: list[MalformedObject] = []
+    for each in iterate_marked(text, "f.yaml", marks, refused.append):
         fields = image_fields(each.object)
         images = [_shown(text, marks.place_of(mapping, key)) for mapping, key in fields]
         start = marks.start_of(each.written)
@@ -26,6 +27,7 @@ def read(content: str | bytes) -> list[tuple[str, list[str | None]]]:
         workload = parse_workload(each.object)
         assert workload is not None
         assert [image.image for image in workload.images] == [str(m[k]) for m, k in fields]
+    assert not refused
     return found
 
 
@@ -168,6 +170,7 @@ def test_objects_of_lists_begin_at_their_own_first_key():
     ],
 )
 def test_a_mistake_has_its_line(content: str | bytes, line: int):
+    passed_over: list[MalformedObject] = []
     with pytest.raises(MalformedObject) as caught:
-        list(iterate_marked(decode_text(content, "f"), "f", None))
-    assert caught.value.line == line
+        list(iterate_marked(decode_text(content, "f"), "f", None, passed_over.append))
+    assert (caught.value.line, passed_over) == (line, [])

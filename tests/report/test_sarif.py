@@ -109,6 +109,7 @@ def test_problems_and_notes_are_notifications():
         ("sub/../ü%41:#?.yaml", "%C3%BC%2541%3A%23%3F.yaml", True),
         ("\udcfc.yaml", "%FC.yaml", True),
         ("/elsewhere/a b.yaml", "file:///elsewhere/a%20b.yaml", False),
+        ("/elsewhere/sub/../../a.yaml", "file:///a.yaml", False),
         ("stdin", "stdin", False),
     ],
 )

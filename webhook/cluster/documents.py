@@ -5,8 +5,9 @@ Needs neither a cluster nor an HTTP library, so that `podgate check` starts quic
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,19 +80,28 @@ class MarkedObject(NamedTuple):
     """The object as it stands in the text: an item of a typed list lacks what it has of the list."""
 
 
-def iterate_marked(text: str, name: str, marks: Marks | None) -> Iterator[MarkedObject]:
+Tell = Callable[[MalformedObject], None]
+"""Takes what is no object, where others follow it."""
+
+
+def iterate_marked(text: str, name: str, marks: Marks | None, tell: Tell) -> Iterator[MarkedObject]:
     """The objects of a text like iterate_documents, with `marks` telling the places of each while it is the last one
-    that was given out; None: nobody wants to know them. Raises MalformedObject."""
-    return _objects(text, name, marks)
+    that was given out; None: nobody wants to know them. What is no object, in a text that can be read on, goes to
+    `tell`. Raises MalformedObject for a document behind which nothing can be read."""
+    return _objects(text, name, marks, tell)
 
 
-def _objects(text: str, name: str, marks: Marks | None) -> Iterator[MarkedObject]:
+def _raise(error: MalformedObject) -> None:
+    raise error
+
+
+def _objects(text: str, name: str, marks: Marks | None, tell: Tell = _raise) -> Iterator[MarkedObject]:
     number = 0
     try:
         for number, value in enumerate(_values(text, name, marks), start=1):
             if value is not None:
                 source = f"{name}#{number}"
-                for each, written in _flatten(value, source):
+                for each, written in _flatten(_Whole(source, tell), value):
                     yield MarkedObject(source, each, written)
     except _UnreadableDocument as error:
         source = f"{name}#{number + 1}"
@@ -151,27 +161,40 @@ def _marked(text: str, found: JSONDocuments, marks: Marks | None) -> Iterator[ob
         yield value
 
 
-def _flatten(value: object, source: str, path: str = "", written: Object | None = None) -> Iterator[_Pair]:
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The document that objects are taken from: its source, and who is told of what is none."""
+
+    source: str
+    tell: Tell
+
+    def malformed(self, problem: str, path: str) -> None:
+        """Tell what is wrong, and where."""
+        self.tell(MalformedObject(problem, f"{self.source}: {path}" if path else self.source))
+
+
+def _flatten(whole: _Whole, value: object, path: str = "", written: Object | None = None) -> Iterator[_Pair]:
     """The objects of a document: itself, or the items of a list, however deep lists lie in lists. Each with what stands
     in the text (`written`: of this one, where that is not `value` itself).
 
     The depth is bounded: documents are (DEPTH_LIMIT). Items of a typed list (a NodeList as the API gives it) name no
     kind of their own; they get the list's, as in apimachinery's unstructured decoding.
     """
-    where = f"{source}: {path}" if path else source
     if not isinstance(value, dict):
         kinds = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-        raise MalformedObject(f"is {kinds.get(type(value), 'a number')}, not an object", where)
+        whole.malformed(f"is {kinds.get(type(value), 'a number')}, not an object", path)
+        return
     kind = value.get("kind")
     if not (isinstance(kind, str) and kind.endswith("List") and ("items" in value or kind == "List")):
         yield value, value if written is None else written
         return
     items = value.get("items")
     if not isinstance(items, list | None):
-        raise MalformedObject("is not a list", f"{source}: {path}.items" if path else f"{source}: items")
+        whole.malformed("is not a list", f"{path}.items" if path else "items")
+        return
     for index, item in enumerate(items or ()):
         inner = f"{path}.items[{index}]" if path else f"items[{index}]"
-        whole = item
+        given = item
         if kind != "List" and isinstance(item, dict) and not item.get("kind") and not item.get("apiVersion"):
-            whole = {**item, "apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-        yield from _flatten(whole, source, inner, item)
+            given = {**item, "apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
+        yield from _flatten(whole, given, inner, item)
