@@ -64,14 +64,16 @@ def test_manifests(podgate: Podgate, tmp_path: Path, name: str):
     assert list(ran.objects) == ["web"]  # what is good is judged all the same
 
 
-@pytest.mark.parametrize("wrong", ["a: [", "- a", "a: *b"])
-def test_what_stands_before_a_mistake_is_judged(podgate: Podgate, tmp_path: Path, wrong: str):
+@pytest.mark.parametrize(("wrong", "judged"), [("a: [", ["first"]), ("a: *b", ["first"]), ("- a", ["first", "last"])])
+def test_what_stands_before_a_mistake_is_judged(podgate: Podgate, tmp_path: Path, wrong: str, judged: list[str]):
+    """What stands behind it too, where it is not the syntax that is wrong, as kubectl reads on then
+    (cli-runtime, pkg/resource/visitor.go: StreamVisitor, FlattenListVisitor)."""
     path = tmp_path / "app.yaml"
     path.write_text(f"{json.dumps(pod(name='first'))}\n---\n{wrong}\n---\n{json.dumps(pod(name='last'))}\n")
     ran = podgate.json("-f", path, "--target", "linux/amd64")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert ran.err.startswith(f"podgate: {path}#2: ")
-    assert list(ran.objects) == ["first"]
+    assert list(ran.objects) == judged
 
 
 def test_a_manifest_that_is_not_there(podgate: Podgate, tmp_path: Path):
