@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TextIO
 
 from webhook import interrupts
-from webhook.app.parts import docker_logins, own_credentials, registry_options
+from webhook.app.parts import credentials_of_a_run, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.core.errors import ClusterUnavailable
 from webhook.inspection import Inspection, inspect
@@ -17,7 +16,7 @@ from webhook.ports import Access, Cluster
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.resolver import RegistryImages
 from webhook.report.inspect_document import inspect_document
-from webhook.report.lines import deliver, say
+from webhook.report.lines import deliver, json_text, say
 from webhook.settings import Settings, load_settings
 
 AT_ONCE: Final = 8
@@ -58,7 +57,7 @@ def run_inspect(request: InspectRequest, environment: Mapping[str, str], output:
 
     def write(stream: TextIO) -> None:
         if request.output == "json":
-            stream.write(json.dumps(inspect_document(inspections), indent=2) + "\n")
+            stream.write(json_text(inspect_document(inspections)))
         else:
             from webhook.report.inspect_table import print_inspections  # noqa: PLC0415  # it loads what lays tables out
 
@@ -77,9 +76,7 @@ async def _inspect(
     request: InspectRequest, settings: Settings, environment: Mapping[str, str], problems: list[str]
 ) -> list[Inspection]:
     async with contextlib.AsyncExitStack() as stack:
-        own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, problems.append))
-        for source in own:
-            stack.push_async_callback(source.aclose)
+        own = credentials_of_a_run(stack, settings, environment, problems.append)
         cluster, api_server = await _nodes(request, settings, stack, problems) if request.with_nodes else (None, None)
         options = in_environment(registry_options(settings, own), environment, api_server)
         slots = asyncio.Semaphore(AT_ONCE)

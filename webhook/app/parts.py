@@ -1,6 +1,7 @@
 """What several commands build in the same way."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from webhook.registry.helpers import DockerLogins
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.own import OwnCredentials
 from webhook.registry.providers import Plugins, PluginSettings
+from webhook.report.lines import say
 from webhook.settings import OwnCredential, Settings
 from webhook.settings_text import read_settings_file
 
@@ -62,6 +64,20 @@ def _entry(entry: OwnCredential, where: str) -> PasswordFile | DockerConfigFile:
     assert entry.password_file is not None
     path = Path(entry.password_file)
     return PasswordFile(path, entry.namespaces, f"{where}.passwordFile", entry.match, entry.username)
+
+
+def credentials_of_a_run(
+    stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str], problem: Callable[[str], None]
+) -> tuple[OwnCredentials, ...]:
+    """The credentials that a command of the command line has beside pull secrets: those of settings, then those of the
+    user's docker configuration. Closed with `stack`. `problem` is told what is wrong with that configuration.
+
+    Raises as `own_credentials` does.
+    """
+    own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, problem))
+    for source in own:
+        stack.push_async_callback(source.aclose)
+    return own
 
 
 def docker_logins(

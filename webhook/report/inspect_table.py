@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from webhook.core.manifest import DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
@@ -16,6 +15,7 @@ from webhook.core.platform import format_platform
 from webhook.core.text import clean, name_some
 from webhook.core.trace import ANONYMOUS, NOBODY, Answered, Exchanged
 from webhook.inspection import Entry, Inspection, NodesAlike, Offer
+from webhook.report.layout import plain_console
 
 _TYPES: Final = {
     OCI_INDEX: "OCI index",
@@ -40,8 +40,7 @@ Line = tuple[str, str]
 
 def print_inspections(inspections: Sequence[Inspection], stream: TextIO) -> None:
     """Prints results to a stream; colours where it is a terminal and NO_COLOR is not set."""
-    # Digests and URLs must stay whole, and rich must read no markup in what registries write.
-    console = Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stream)
     for number, one in enumerate(inspections):
         if number:
             console.print()

@@ -1,9 +1,9 @@
 """The JSON document of `podgate scan`: the contract for scripts (docs/scan.schema.json)."""
 
-import json
 from typing import Any, Final, TextIO
 
 from webhook.core.fleet import Owner
+from webhook.report.lines import json_text
 from webhook.report.survey import Cell, Column, Count, ImageSurvey, Suggestion, Survey, Use, WorkloadSurvey
 
 API_VERSION: Final = "podgate.dev/scan/v1"
@@ -11,7 +11,7 @@ API_VERSION: Final = "podgate.dev/scan/v1"
 
 def write_json(survey: Survey, stream: TextIO) -> None:
     """Writes the document."""
-    stream.write(json.dumps(scan_document(survey), indent=2) + "\n")
+    stream.write(json_text(scan_document(survey)))
 
 
 def scan_document(survey: Survey) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 Each line stands for itself, so that it can be searched: an image with its replicas, and below it its owners.
 """
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from webhook.core.text import clean
+from webhook.report.layout import laid_out, plain_console
 from webhook.report.survey import Column, Count, ImageSurvey, NamespaceSurvey, State, Survey, Use
 
 _STYLES: Final[dict[State, str]] = {"blocked": "red", "partial": "yellow", "unknown": "yellow", "ready": "green"}
@@ -18,8 +17,6 @@ _INDENT: Final = "    "
 _OWNERS: Final = 10
 """Owners that are named on a terminal before the others are counted; a pipe gets all of them."""
 _LONG: Final = 300
-_NARROWEST: Final = 40
-"""Columns below which nothing is laid out any more: the terminal breaks lines by itself then."""
 
 Line = tuple[str, str]
 """A line, and its style."""
@@ -28,26 +25,11 @@ Line = tuple[str, str]
 def print_survey(survey: Survey, stream: TextIO) -> None:
     """Prints a survey to a stream; colours where it is a terminal and NO_COLOR is not set. A terminal gets lines laid
     out for its width, and the first owners of an image; a pipe gets every one, on a line of its own."""
-    console = Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stream)
     width = console.width if console.is_terminal else 0
     for line, style in _lines(survey, _OWNERS if width else 0):
-        for part in _laid_out(line, width):
+        for part in laid_out(line, width, _INDENT):
             console.print(Text(part, style=style))
-
-
-def _laid_out(line: str, width: int) -> Sequence[str]:
-    """A line as it is, or broken between words; names stay whole, so that they can be copied."""
-    if width < _NARROWEST or len(line) <= width:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.wrap(
-        line.strip(),
-        width,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}{_INDENT}",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _lines(survey: Survey, most_owners: int) -> Iterator[Line]:

@@ -1,22 +1,19 @@
 """What `podgate check` shows people: a line for each object, and below it what is wrong with it."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
+from webhook.report.layout import laid_out, plain_console
 from webhook.report.lines import disarmed
 from webhook.report.spots import title
 
 _STYLES: Final = {"deny": "red", "warn": "yellow", "allow": "green", "skipped": "bright_black"}
 """Colours alone: with NO_COLOR nothing is left of them."""
 _INDENT: Final = "    "
-_NARROWEST: Final = 40
-"""Columns below which nothing is laid out any more: the terminal breaks lines by itself then."""
 
 
 def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
@@ -24,8 +21,7 @@ def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
 
     A terminal gets texts laid out for its width; a pipe gets each line as it is, so that it can be searched.
     """
-    # Texts are laid out by podgate itself, and rich must neither wrap them nor read markup in them.
-    console = Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stream)
     width = console.width if console.is_terminal else 0
     rows = [_row(one) for one in checked]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
@@ -49,17 +45,4 @@ def _details(one: Checked, width: int) -> Iterable[str]:
     """The messages, indented; within a width of 0 as they are."""
     for message in one.judgement.messages:
         for line in message.splitlines():
-            own = line[: len(line) - len(line.lstrip())]
-            if width < _NARROWEST or len(_INDENT) + len(line) <= width:
-                yield f"{_INDENT}{line}"
-                continue
-            first = _INDENT + own
-            # Names of images stay whole, so that they can be copied.
-            yield from textwrap.wrap(
-                line.strip(),
-                width,
-                initial_indent=first,
-                subsequent_indent=f"{first}  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from laid_out(f"{_INDENT}{line}", width, "  ")
