@@ -81,14 +81,14 @@ def read_manifests(names: Iterable[str], *, recursive: bool, kinds: Kinds = BUIL
     return _Files(kinds, places=places).read(names, recursive=recursive)
 
 
-def read_content(name: str) -> bytes:
-    """The bytes of a file, or of standard input. Raises MalformedObject."""
+def read_content(name: str, reader: str = "podgate check") -> bytes:
+    """The bytes of a file, or of standard input. `reader`: what they may be piped into. Raises MalformedObject."""
     if name == STDIN and sys.stdin is None:
         raise MalformedObject("cannot be read: it is closed", "stdin")
     try:
         return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
-        hint = f"; addresses are not fetched: curl -fsSL {name} | podgate check" if _ADDRESS.match(name) else ""
+        hint = f"; addresses are not fetched: curl -fsSL {name} | {reader}" if _ADDRESS.match(name) else ""
         raise MalformedObject(f"cannot be read: {error.strerror or error}{hint}", shown(name)) from None
     except ValueError as error:  # a name with a NUL in it
         raise MalformedObject(f"cannot be read: {error}", name) from None

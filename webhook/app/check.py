@@ -14,7 +14,7 @@ from typing import Final, TextIO
 from webhook import interrupts
 from webhook.app.keeping import CacheChoice, open_images
 from webhook.app.nodes import FoundNodes, NodeSources, find_nodes
-from webhook.app.parts import docker_logins, own_credentials, registry_options
+from webhook.app.parts import credentials_of_a_run, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.check import (
     AT_ONCE,
@@ -31,7 +31,6 @@ from webhook.core.errors import MalformedInput
 from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.reading import Reading, read_manifests
-from webhook.registry.options import Hooks
 from webhook.report.document import Checked, check_document
 from webhook.report.github import write_github
 from webhook.report.junit import write_junit
@@ -199,16 +198,13 @@ class _Check:
             reading.notes += filter(None, (elsewhere(reading, request.namespace or ""),))
             reading.notes += [f"--ignore {glob}: no image matches" for glob in unmatched(request.ignore, found)]
             # What an object is told must not depend on which other objects happened to be looked up before it.
-            own = (
-                *own_credentials(settings, Hooks()),
-                docker_logins(self.environment, say, lambda text: reading.problems.append(Problem(text))),
+            own = credentials_of_a_run(
+                stack, settings, self.environment, lambda text: reading.problems.append(Problem(text))
             )
-            for source in own:
-                stack.push_async_callback(source.aclose)
             options = in_environment(registry_options(settings, own), self.environment, api_server)
             options = replace(options, lend_lists=False)
             choice = CacheChoice(request.cache_dir, offline=request.offline)
-            images = await open_images(stack, options, choice, self.environment, reading.notes.append)
+            images, _ = await open_images(stack, options, choice, self.environment, reading.notes.append)
             judge = Judge(settings, images, cluster)
             with contextlib.ExitStack() as shown:
                 bar = progress("judging", len(found), self.environment)

@@ -41,11 +41,13 @@ async def open_images(
     choice: CacheChoice,
     environment: Mapping[str, str],
     note: Callable[[str], None],
-) -> Images:
-    """Registries as a command is to see them, closed with `stack`. Raises MalformedInput."""
+) -> tuple[Images, RegistryImages | None]:
+    """Registries as a command is to see them, and beside it the client that asks them, None where offline. Closed with
+    `stack`. Raises MalformedInput."""
     folder = choice.path(environment)
     asked = None if choice.offline else await stack.enter_async_context(RegistryImages(options))
     if folder is None:
         assert asked is not None  # or `path` has raised
-        return asked
-    return await stack.enter_async_context(KeptImages(asked, options, Keeping(folder, choice.ttl), note))
+        return asked, asked
+    keeping = Keeping(folder, choice.ttl)
+    return await stack.enter_async_context(KeptImages(asked, options, keeping, note)), asked

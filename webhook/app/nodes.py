@@ -1,7 +1,7 @@
 """Nodes for a run of the command line: of a file, thought up, or of a cluster."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from webhook.check import doubt_about, parse_target, read_nodes
 from webhook.cluster.files import FileCluster, FullCluster
 from webhook.core.errors import ClusterUnavailable, NoKubeconfig
+from webhook.core.scheduling import Node
 from webhook.settings import Settings
 
 OTHER_WAYS: Final = "--nodes FILE or --target PLATFORM do without"
@@ -53,17 +54,23 @@ def without_a_cluster() -> Iterator[None]:
         raise
 
 
+def given_nodes(file: str | None, targets: Sequence[str]) -> tuple[list[Node], list[str]]:
+    """The nodes of targets, as they stand, then those of a file; and lines for people. Raises MalformedInput."""
+    nodes = [parse_target(text) for text in targets]
+    notes = [doubt for target in nodes if (doubt := doubt_about(target))]
+    if file:
+        from_file = read_nodes(file)
+        notes += [] if from_file else [f"{file}: no nodes in it"]
+        nodes += from_file
+    return nodes, notes
+
+
 async def find_nodes(stack: AsyncExitStack, sources: NodeSources, settings: Settings) -> FoundNodes:
     """The nodes of all sources together. What has been opened is closed with `stack`.
 
     Raises MalformedInput for a file or target, ClusterUnavailable where the cluster does not answer.
     """
-    nodes = [parse_target(text) for text in sources.targets]
-    notes = [doubt for target in nodes if (doubt := doubt_about(target))]
-    if sources.file:
-        from_file = read_nodes(sources.file)
-        notes += [] if from_file else [f"{sources.file}: no nodes in it"]
-        nodes += from_file
+    nodes, notes = given_nodes(sources.file, sources.targets)
     live, api_server = await _live(stack, sources, settings) if sources.live else (None, None)
     cluster = FileCluster(before=live, admitted=sources.admitted)
     for node in nodes:

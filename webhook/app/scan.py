@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from webhook import interrupts
-from webhook.app.keeping import CacheChoice
-from webhook.app.nodes import without_a_cluster
-from webhook.app.parts import docker_logins, own_credentials, registry_options
+from webhook.app.keeping import CacheChoice, open_images
+from webhook.app.nodes import given_nodes, without_a_cluster
+from webhook.app.parts import credentials_of_a_run, registry_options
 from webhook.app.surroundings import in_environment
-from webhook.check import doubt_about, parse_target, read_nodes
 from webhook.cluster.documents import Object, iterate_documents, located
 from webhook.cluster.files import FileCluster
 from webhook.core.errors import ClusterUnavailable, MalformedInput, MalformedObject
@@ -26,8 +23,7 @@ from webhook.core.scheduling import Node
 from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.ports import Images
-from webhook.registry.kept import Keeping, KeptImages
-from webhook.registry.options import Hooks, RegistryOptions
+from webhook.reading import STDIN, read_content, shown
 from webhook.registry.resolver import RegistryImages
 from webhook.report.lines import deliver, say
 from webhook.report.progress import progress
@@ -42,9 +38,6 @@ from webhook.settings import Settings, judged_kinds, load_settings
 
 if TYPE_CHECKING:
     from webhook.cluster.connection import Connection
-
-STDIN: Final = "-"
-"""The name that stands for standard input."""
 
 _NAMED: Final = 3
 """Namespaces that a note names."""
@@ -135,11 +128,12 @@ async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[s
     async with contextlib.AsyncExitStack() as stack:
         run = _Run(request, settings, environment, stack)
         deadline = None if request.timeout is None else asyncio.get_running_loop().time() + request.timeout
-        targets = [parse_target(text) for text in request.targets]
-        run.notes += [doubt for target in targets if (doubt := doubt_about(target))]
+        given, notes = given_nodes(request.nodes, request.targets)
+        run.notes += notes
+        targets = given[: len(request.targets)]
         try:
             async with asyncio.timeout_at(deadline):
-                fleet, by_word, cluster, api_server = await _gather(run, targets)
+                fleet, by_word, cluster, api_server = await _gather(run, given)
         except TimeoutError:  # a cluster that was listed in part would look like all of it
             raise ClusterUnavailable("the cluster's objects could not be listed within --timeout") from None
         images, asked = await _images(run, api_server)
@@ -170,21 +164,16 @@ def _look_back(run: _Run, survey: Survey, entries: Sequence[Surveyed]) -> None:
         run.notes.append(f"{late} image{'' if late == 1 else 's'} could not be looked up in time (--timeout)")
 
 
-async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, FileCluster, str | None]:
+async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, bool, FileCluster, str | None]:
     """The workloads; whether their own word says how many there are; what stands for the cluster; and the URL of the
     API server that is asked, None where none is."""
     request = run.request
     fleet = Fleet(judged_kinds(run.settings))
     counting = _from_files(run, fleet)
-    nodes = [*targets]
-    if request.nodes:
-        found = read_nodes(request.nodes)
-        run.notes += [] if found else [f"{request.nodes}: no nodes in it"]
-        nodes += found
     in_files = any(obj.get("kind") == "Node" for obj in counting)
     live = None
     connection: Connection | None = None
-    ask_nodes = not (request.nodes or targets or in_files)
+    ask_nodes = not (request.nodes or request.targets or in_files)
     if not request.files or ask_nodes or request.context:
         # Loaded only here: a scan of files imports no Kubernetes client.
         from webhook.cluster.connection import connect  # noqa: PLC0415
@@ -199,7 +188,7 @@ async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, File
         if ask_nodes:
             with without_a_cluster():
                 await live.start(watch=False)
-    cluster = FileCluster.from_documents(counting, nodes=nodes, before=live)
+    cluster = FileCluster.from_documents(counting, nodes=given, before=live)
     by_word = bool(request.files) and not fleet.has_pods
     if by_word and any(True for _ in fleet.groups()):
         run.notes.append("no pods in the files: replicas are those that the workloads ask for")
@@ -212,10 +201,10 @@ def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
     scratch = FileCluster()
     wanted = set(run.request.namespaces)
     for name in run.request.files:
-        shown = "stdin" if name == STDIN else name
+        file = shown(name)
         taken = 0
         try:
-            for source, obj in iterate_documents(_content(name), shown):
+            for source, obj in iterate_documents(read_content(name, "podgate scan -f -"), file):
                 taken += 1
                 try:
                     with located(source):
@@ -229,7 +218,7 @@ def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
             run.problems.append(str(error))
             continue
         if not taken:
-            run.problems.append(f"{shown}: no objects in it")
+            run.problems.append(f"{file}: no objects in it")
     run.subject = ", ".join("standard input" if name == STDIN else name for name in run.request.files)
     return counting
 
@@ -237,18 +226,6 @@ def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
 def _namespace(obj: Object) -> str:
     metadata = obj.get("metadata")
     return str((metadata if isinstance(metadata, Mapping) else {}).get("namespace") or "default")
-
-
-def _content(name: str) -> bytes:
-    """The bytes of a file, or of standard input. Raises MalformedObject."""
-    try:
-        if name == STDIN:
-            return sys.stdin.buffer.read() if sys.stdin is not None else b""
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise MalformedObject(f"cannot be read: {error.strerror or error}", name) from None
-    except ValueError as error:  # a name with a NUL in it
-        raise MalformedObject(f"cannot be read: {error}", repr(name)) from None
 
 
 async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> None:
@@ -270,17 +247,9 @@ async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> No
 async def _images(run: _Run, api_server: str | None) -> tuple[Images, RegistryImages | None]:
     """Registries by way of the cache folder; beside it the client that asks for tags, None where offline."""
     request, stack = run.request, run.stack
-    own = (*own_credentials(run.settings, Hooks()), docker_logins(run.environment, say, run.problems.append))
-    for source in own:
-        stack.push_async_callback(source.aclose)
-    options: RegistryOptions = in_environment(registry_options(run.settings, own), run.environment, api_server)
+    own = credentials_of_a_run(stack, run.settings, run.environment, run.problems.append)
+    options = in_environment(registry_options(run.settings, own), run.environment, api_server)
     # What a workload is told must not depend on which others were looked up before it; and a tag is asked for once.
     options = replace(options, lend_lists=False, tag_ttl=max(options.tag_ttl, request.cache_ttl))
     choice = CacheChoice(request.cache_dir, request.offline, always=True, ttl=request.cache_ttl)
-    folder = choice.path(run.environment)
-    asked = None if request.offline else await stack.enter_async_context(RegistryImages(options))
-    if folder is None:
-        assert asked is not None  # or `path` has raised
-        return asked, asked
-    keeping = Keeping(folder, choice.ttl)
-    return await stack.enter_async_context(KeptImages(asked, options, keeping, run.notes.append)), asked
+    return await open_images(stack, options, choice, run.environment, run.notes.append)
