@@ -6,6 +6,7 @@ line itself is wrong; 130 interrupted (command_line.py).
 
 import os
 import sys
+from collections.abc import Callable
 from io import StringIO
 from typing import Any, Final
 
@@ -54,6 +55,35 @@ _CONFIG = click.option(
     help="Settings; else what PODGATE_CONFIG names, else the defaults.",
 )
 
+_OFFLINE = click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+"""Gives a command an option that several have, each with words of its own."""
+
+
+def _nodes(words: str) -> Option:
+    return click.option("--nodes", metavar="FILE", shell_complete=files, help=words)
+
+
+def _target(words: str) -> Option:
+    return click.option(
+        "--target", "targets", multiple=True, metavar="PLATFORM[,...]", shell_complete=targets, help=words
+    )
+
+
+def _context(words: str) -> Option:
+    return click.option("--context", metavar="NAME", shell_complete=context_names, help=words)
+
+
+def _cache_dir(words: str) -> Option:
+    return click.option("--cache-dir", metavar="DIR", shell_complete=files, help=words)
+
+
+def _read_once(*names: str | None) -> None:
+    """Refuses standard input for two things."""
+    if names.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read only once")
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="podgate", prog_name="podgate")
@@ -63,12 +93,7 @@ def podgate() -> None:
 
 @podgate.command()
 @_CONFIG
-@click.option(
-    "--nodes",
-    metavar="FILE",
-    shell_complete=files,
-    help="Judge by a file of nodes, without any cluster; read again when changed.",
-)
+@_nodes("Judge by a file of nodes, without any cluster; read again when changed.")
 def serve(config: str | None, nodes: str | None) -> None:
     """Answer AdmissionReviews over HTTPS.
 
@@ -93,23 +118,9 @@ def serve(config: str | None, nodes: str | None) -> None:
     help="Manifests. [default: -]",
 )
 @click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
-@click.option(
-    "--nodes",
-    metavar="FILE",
-    shell_complete=files,
-    help="Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.",
-)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="PLATFORM[,...]",
-    shell_complete=targets,
-    help="A node that is to be thought there.",
-)
-@click.option(
-    "--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context whose nodes are asked for."
-)
+@_nodes("Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
+@_target("A node that is to be thought there.")
+@_context("The kubeconfig context whose nodes are asked for.")
 @click.option("-n", "--namespace", metavar="NAME", help="For objects that name none. [default: the context's]")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option(
@@ -120,13 +131,8 @@ def serve(config: str | None, nodes: str | None) -> None:
 @click.option("--ignore", multiple=True, metavar="GLOB", help="Images that count as running everywhere, by their name.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Objects judged side by side. [default: 64]")
 @click.option("--timeout", metavar="DURATION", callback=_duration, help="For all of it; the rest is undetermined then.")
-@click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
-@click.option(
-    "--cache-dir",
-    metavar="DIR",
-    shell_complete=files,
-    help="Keep there what registries say. [default: nothing is kept]",
-)
+@_OFFLINE
+@_cache_dir("Keep there what registries say. [default: nothing is kept]")
 def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as CheckRequest's fields
     """Judge manifests as the webhook would.
 
@@ -148,8 +154,7 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     if not options["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("name manifests with -f, or pipe them in")
     options["files"] = options["files"] or ("-",)
-    if (*options["files"], options["nodes"]).count("-") > 1:
-        raise click.UsageError("standard input (-) can be read only once")
+    _read_once(*options["files"], options["nodes"])
     sys.exit(run_check(CheckRequest(**options), os.environ, sys.stdout))
 
 
@@ -166,21 +171,9 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 )
 @click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Only there. [default: all]")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All of them, which is the default.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="PLATFORM[,...]",
-    shell_complete=targets,
-    help="A node that is to be thought there, instead of today's.",
-)
-@click.option(
-    "--nodes",
-    metavar="FILE",
-    shell_complete=files,
-    help="Nodes instead of today's, as `kubectl get nodes -o yaml` prints them; - is stdin.",
-)
-@click.option("--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context of the cluster.")
+@_target("A node that is to be thought there, instead of today's.")
+@_nodes("Nodes instead of today's, as `kubectl get nodes -o yaml` prints them; - is stdin.")
+@_context("The kubeconfig context of the cluster.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True)
 @click.option("--suggest", is_flag=True, help="Look for newer tags that have what is missing.")
 @click.option(
@@ -199,13 +192,8 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     help="Workloads judged side by side.",
 )
 @click.option("--timeout", metavar="DURATION", callback=_duration, help="For all of it; the rest is not known then.")
-@click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
-@click.option(
-    "--cache-dir",
-    metavar="DIR",
-    shell_complete=files,
-    help="Keep there what registries say. [default: ~/.cache/podgate]",
-)
+@_OFFLINE
+@_cache_dir("Keep there what registries say. [default: ~/.cache/podgate]")
 @click.option(
     "--cache-ttl",
     default="1h",
@@ -230,8 +218,7 @@ def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as S
         raise click.UsageError("--namespace and --all-namespaces exclude each other")
     if "" in options["namespaces"]:
         raise click.UsageError("the name of a namespace is empty")
-    if (*options["files"], options["nodes"]).count("-") > 1:
-        raise click.UsageError("standard input (-) can be read only once")
+    _read_once(*options["files"], options["nodes"])
     sys.exit(run_scan(ScanRequest(**options), os.environ, sys.stdout))
 
 
@@ -240,23 +227,9 @@ def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as S
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-n", "--namespace", default="", help="Whose credentials of the settings are used. [default: anybody's]")
 @click.option("--cluster", is_flag=True, help="Say for which nodes of the current kubeconfig context they work.")
-@click.option(
-    "--context", metavar="NAME", shell_complete=context_names, help="The same, of another context of the kubeconfig."
-)
-@click.option(
-    "--nodes",
-    metavar="FILE",
-    shell_complete=files,
-    help="The same, of a file as `kubectl get nodes -o yaml` prints it.",
-)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="PLATFORM[,...]",
-    shell_complete=targets,
-    help="The same, of a node thought up.",
-)
+@_context("The same, of another context of the kubeconfig.")
+@_nodes("The same, of a file as `kubectl get nodes -o yaml` prints it.")
+@_target("The same, of a node thought up.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named as InspectRequest's fields
     """Show what images offer, entry by entry, and how it was found.
@@ -274,7 +247,7 @@ def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named a
 
 @podgate.command()
 @click.option("--webhook-configuration", default="podgate", show_default=True, metavar="NAME", help="What to read.")
-@click.option("--context", metavar="NAME", shell_complete=context_names, help="The kubeconfig context of the cluster.")
+@_context("The kubeconfig context of the cluster.")
 @click.option("--address", metavar="HOST:PORT", help="Connect there instead of to the Service (a port-forward).")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to go on trying.")
 def ready(webhook_configuration: str, context: str | None, address: str | None, timeout: str) -> None:
