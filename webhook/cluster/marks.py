@@ -66,10 +66,6 @@ class Marks:
         found = self._fields.get((id(mapping), key))
         return None if found is None else self._span(*self._inner(found[1], str(mapping.get(key) or "").strip()))
 
-    def line_of(self, offset: int) -> int:
-        """The line of an offset, from 1."""
-        return bisect_right(self._line_feeds(), offset - 1) + 1
-
     def _inner(self, extent: Extent, value: str) -> Extent:
         """The text of a scalar within all that belongs to it; all of it where it is written in another way."""
         start, end = extent
