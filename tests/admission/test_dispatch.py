@@ -36,8 +36,7 @@ async def judging(api: ApiServer, folder: Path) -> AsyncIterator[Reviewer]:
         registry.push("team/db", images.multi("linux/s390x"), "1")
         registry.push("team/job", images.multi("linux/amd64"), "1")
         registry.push("x/y", images.multi("windows/amd64:10.0.20348.1"), "1")
-        (folder / "_default").mkdir()
-        (folder / "_default" / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        registry.serve_as("_default", folder)
         settings = parse_settings(
             {"registries": {"hostsDir": str(folder), "allowedAddresses": ["127.0.0.0/8"]}, "exempt": {"namespaces": []}}
         )

@@ -38,9 +38,7 @@ class Running:
     """A server over a file of settings; `settings` are its lines beside where the registry is."""
 
     def __init__(self, folder: Path, registry: Registry, environment: dict[str, str]) -> None:
-        hosts = folder / "hosts" / "reg.example"
-        hosts.mkdir(parents=True)
-        (hosts / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        registry.serve_as("reg.example", folder / "hosts")
         self.folder = folder
         self.registry = registry
         self.metrics = Metrics()

@@ -29,9 +29,7 @@ class World:
         registry.auth = Auth(users=WORDS, may_see={f"team/{user}": [user] for user in WORDS})
         for user in WORDS:
             registry.push(f"team/{user}", multi("linux/s390x"), "1")
-        hosts = folder / "hosts" / "reg.example"
-        hosts.mkdir(parents=True)
-        (hosts / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        registry.serve_as("reg.example", folder / "hosts")
         (folder / "word").write_text(WORDS["file"])
         (folder / "config.json").write_text(auths("config"))
         (folder / ".docker").mkdir()
@@ -40,7 +38,7 @@ class World:
         (folder / "providers.yaml").write_text(json.dumps(provider_config(provider("plug", "reg.example"))))
         (folder / "nodes.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [node("amd-1")]}))
         registries = {
-            "hostsDir": str(hosts.parent),
+            "hostsDir": str(folder / "hosts"),
             "allowedAddresses": ["127.0.0.0/8"],
             "credentials": [
                 {

@@ -5,6 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -139,21 +140,26 @@ def willing(context: ssl.SSLContext | None = None) -> Registry:
     return registry
 
 
+@contextmanager
+def _placed(internet: Internet, certified: ssl.SSLContext, name: str, address: str) -> Iterator[Registry]:
+    """A willing registry over TLS, with a name and an address."""
+    with willing(certified) as registry:
+        internet.names[name] = [[address]]
+        internet.places[address] = registry
+        yield registry
+
+
 @pytest.fixture
 def public(internet: Internet, certified: ssl.SSLContext) -> Iterator[Registry]:
-    """public.example, over TLS."""
-    with willing(certified) as registry:
-        internet.names["public.example"] = [[PUBLIC]]
-        internet.places[PUBLIC] = registry
+    """public.example."""
+    with _placed(internet, certified, "public.example", PUBLIC) as registry:
         yield registry
 
 
 @pytest.fixture
 def private(internet: Internet, certified: ssl.SSLContext) -> Iterator[Registry]:
-    """reg.example, over TLS."""
-    with willing(certified) as registry:
-        internet.names["reg.example"] = [[PRIVATE]]
-        internet.places[PRIVATE] = registry
+    """reg.example."""
+    with _placed(internet, certified, "reg.example", PRIVATE) as registry:
         yield registry
 
 

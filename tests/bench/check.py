@@ -58,7 +58,7 @@ async def figures(_: Run) -> list[Figure]:
 
 def _directory(folder: Path) -> Iterator[Figure]:
     with Registry() as registry:
-        settings = _settings(registry, folder)
+        settings = registry.settings_file(REGISTRY, folder)
         for number in range(INDEXES):
             registry.push(f"team/index{number}", multi("linux/amd64", "linux/arm64"), "1")
         for number in range(SINGLES):
@@ -115,15 +115,6 @@ def _deployment(name: str, image: str) -> str:
         f"spec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: {image}\n        env:\n"
         f"{variables}"
     )
-
-
-def _settings(registry: Registry, folder: Path) -> Path:
-    hosts = folder / "hosts" / REGISTRY
-    hosts.mkdir(parents=True)
-    (hosts / "hosts.toml").write_text(f'server = "{registry.url}"\n')
-    path = folder / "settings.yaml"
-    path.write_text(json.dumps({"registries": {"hostsDir": str(hosts.parent), "allowedAddresses": ["127.0.0.0/8"]}}))
-    return path
 
 
 def _run(*arguments: str) -> Ran:

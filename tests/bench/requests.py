@@ -164,9 +164,7 @@ async def _no_time(_: float) -> None:
 @asynccontextmanager
 async def _client(registry: Registry) -> AsyncIterator[RegistryImages]:
     with tempfile.TemporaryDirectory() as folder:
-        host = Path(folder) / "reg.example"
-        host.mkdir()
-        (host / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        registry.serve_as("reg.example", Path(folder))
         addresses = AddressPolicy(allowed=(ip_network("127.0.0.0/8"),))
         hooks = Hooks(clock=_CLOCK, sleep=_no_time)
         async with RegistryImages(RegistryOptions(hosts_dir=Path(folder), addresses=addresses), hooks) as images:

@@ -59,10 +59,8 @@ REGISTRY = "reg.example"
 
 def hosts(folder: Path, registry: Registry) -> dict[str, str]:
     """The setting by which podgate finds the registry, as a node would: https is not tried first."""
-    place = folder / "hosts" / REGISTRY
-    place.mkdir(parents=True)
-    (place / "hosts.toml").write_text(f'server = "{registry.url}"\n')
-    return {"hostsDir": str(place.parent)}
+    registry.serve_as(REGISTRY, folder / "hosts")
+    return {"hostsDir": str(folder / "hosts")}
 
 
 def pushed(registry: Registry, count: int, singles: int = 0) -> list[str]:

@@ -30,12 +30,7 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def settings(registry: Registry, tmp_path: Path, new_user: None) -> Path:
     """A settings file by which reg.example is the registry of the test."""
-    hosts = tmp_path / "hosts" / REGISTRY
-    hosts.mkdir(parents=True)
-    (hosts / "hosts.toml").write_text(f'server = "{registry.url}"\n')
-    path = tmp_path / "settings.yaml"
-    path.write_text(json.dumps({"registries": {"hostsDir": str(hosts.parent), "allowedAddresses": ["127.0.0.0/8"]}}))
-    return path
+    return registry.settings_file(REGISTRY, tmp_path)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from tests.fuzz.catalogue import CORPUS, COUNTS, TARGETS, keep, kept
 from tests.fuzz.failing import Failure, failure_of, reduced
 from tests.fuzz.laws import Target
 from tests.fuzz.mutate import Mutator
+from tests.oracles import words
 from tests.oracles.progress import Progress, State
 
 SOURCES: Final = (
@@ -144,26 +145,12 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--target", type=_targets, default=list(TARGETS), metavar="NAME[,NAME]")
-    parser.add_argument("--count", type=_count, metavar="N")
+    parser.add_argument("--target", type=words.names(TARGETS, "target"), default=list(TARGETS), metavar="NAME[,NAME]")
+    parser.add_argument("--count", type=words.count, metavar="N")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--fresh", action="store_true", help="forget how far the run before got")
     parser.add_argument("--short", action="store_true", help="a small number of inputs, always the same")
     return parser.parse_args(given)
-
-
-def _targets(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in TARGETS]:
-        raise argparse.ArgumentTypeError(f"no target {', '.join(unknown)}; there are: {', '.join(TARGETS)}")
-    return names
-
-
-def _count(text: str) -> int:
-    count = int(text.replace(",", "").replace("_", ""))
-    if count <= 0:
-        raise argparse.ArgumentTypeError("at least one input")
-    return count
 
 
 if __name__ == "__main__":

@@ -74,9 +74,7 @@ class WithRegistry:
         self.runner = self._stack.enter_context(asyncio.Runner())
         self.runner.get_loop().set_exception_handler(self._unhandled)
         self.unhandled: list[str] = []
-        hosts = self.folder / "hosts" / "reg.example"
-        hosts.mkdir(parents=True)
-        (hosts / "hosts.toml").write_text(f'server = "{self.registry.url}"\n')
+        self.registry.serve_as("reg.example", self.folder / "hosts")
         self.logged = Logged()
         logger = logging.getLogger("podgate")
         self._stack.callback(logger.setLevel, logger.level)

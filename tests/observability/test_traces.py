@@ -55,9 +55,7 @@ class Traced:
 
     def name(self, host: str, registry: Registry) -> None:
         """Gives a registry that runs a name."""
-        directory = self.folder / "hosts" / host
-        directory.mkdir(parents=True)
-        (directory / "hosts.toml").write_text(f'server = "{registry.url}"\n')
+        registry.serve_as(host, self.folder / "hosts")
 
     async def start(self) -> None:
         traces = wanted_traces(self.settings)

@@ -26,6 +26,7 @@ from pathlib import Path
 from tests.e2e.harness.components import cache_folder
 from tests.e2e.harness.gobuild import BuildError, say_on_stderr
 from tests.golden.compare import COMPARED
+from tests.oracles import words
 from tests.oracles.answerers import Answerer, Broken, ours
 from tests.oracles.differ import Pair, shown
 from tests.oracles.originals import original
@@ -126,25 +127,11 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--oracle", type=_oracles, default=list(COMPARED), metavar="NAME[,NAME]")
-    parser.add_argument("--count", type=_count, default=COUNT, metavar="N")
+    parser.add_argument("--oracle", type=words.names(COMPARED, "oracle"), default=list(COMPARED), metavar="NAME[,NAME]")
+    parser.add_argument("--count", type=words.count, default=COUNT, metavar="N")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--fresh", action="store_true", help="forget how far the run before got")
     return parser.parse_args(given)
-
-
-def _oracles(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in COMPARED]:
-        raise argparse.ArgumentTypeError(f"no oracle {', '.join(unknown)}; there are: {', '.join(COMPARED)}")
-    return names
-
-
-def _count(text: str) -> int:
-    count = int(text.replace(",", "").replace("_", ""))
-    if count <= 0:
-        raise argparse.ArgumentTypeError("at least one input")
-    return count
 
 
 if __name__ == "__main__":

@@ -109,8 +109,7 @@ class World:
 
     def serve_as(self, name: str, registry: Registry | None = None) -> None:
         """Gives a running registry (None: the usual one) a name."""
-        (self.hosts / name).mkdir()
-        (self.hosts / name / "hosts.toml").write_text(f'server = "{(registry or self.registry).url}"\n')
+        (registry or self.registry).serve_as(name, self.hosts)
 
     def has(self, *objects: Object) -> None:
         """Puts objects into the cluster."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from tests.support.images import Content, Image
 from tests.support.listening import InThread
@@ -132,6 +133,19 @@ class Registry(InThread):
     @property
     def url(self) -> str:
         return f"http{'s' if self._tls else ''}://{self.address}"
+
+    def serve_as(self, name: str, hosts: Path) -> None:
+        """Says in a folder of containerd's layout (hostsDir) that a name means this registry."""
+        (hosts / name).mkdir(parents=True)
+        (hosts / name / "hosts.toml").write_text(f'server = "{self.url}"\n')
+
+    def settings_file(self, name: str, folder: Path) -> Path:
+        """A settings file by which a name means this registry, in a folder without either."""
+        self.serve_as(name, folder / "hosts")
+        path = folder / "settings.yaml"
+        registries = {"hostsDir": str(folder / "hosts"), "allowedAddresses": ["127.0.0.0/8"]}
+        path.write_text(json.dumps({"registries": registries}))
+        return path
 
     def push(self, repository: str, image: Image, *tags: str) -> Image:
         """Everything of an image under its digest, and the root under tags too."""
