@@ -5,7 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Gate:
         self.environment = {"KUBERNETES_SERVICE_HOST": API_SERVER, "KUBERNETES_SERVICE_PORT": "443"}
         self.objects: list[Object] = [node("amd-1")]
         self.metrics = Metrics()
-        self.served = Served(folder)
+        self.served = Served(folder, max_body_bytes=16 << 20)
         self.generations: Generations | None = None
         self._starting = asyncio.Lock()
         self._client: aiohttp.ClientSession | None = None
@@ -71,17 +71,15 @@ class Gate:
         self.internet.own.add(self.served.port)
         self._client = aiohttp.ClientSession()
 
-    async def review(self, obj: Object | str, within: str = "10s", **request: Any) -> Response:
-        """The answer to a review of an object, or of a pod with one image."""
+    async def review(self, obj: Object | str | bytes, within: str = "10s", **request: Any) -> Response:
+        """The answer to a review of an object, of a pod with one image, or to a body as it is."""
         async with self._starting:
             if self._client is None:
                 await self.start()
         assert self._client is not None
-        thing = pod(obj) if isinstance(obj, str) else obj
-        fields = {"object": thing, "namespace": "team", "name": "web", **request}
-        body = json.dumps(changed("CREATE-Pod", **fields)).encode()
+        body = obj if isinstance(obj, bytes) else body_of(pod(obj) if isinstance(obj, str) else obj, **request)
         url = f"https://localhost:{self.served.port}/validate?timeout={within}"
-        async with self._client.post(url, data=body, ssl=self.served.trust) as answer:
+        async with self._client.post(url, data=BytesIO(body), ssl=self.served.trust) as answer:
             return response_of(answer.status, answer.content_type, await answer.read())
 
     async def close(self) -> None:
@@ -91,6 +89,12 @@ class Gate:
         await self.served.server.stop()
         if self.generations is not None:
             await self.generations.aclose()
+
+
+def body_of(obj: Object, **request: Any) -> bytes:
+    """The body of a review of an object."""
+    fields = {"object": obj, "namespace": "team", "name": "web", **request}
+    return json.dumps(changed("CREATE-Pod", **fields)).encode()
 
 
 def verdict(response: Response) -> str:

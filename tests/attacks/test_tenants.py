@@ -46,7 +46,7 @@ def tenants(gate: Gate, private: Registry) -> Registry:
 
 
 async def ask(gate: Gate, namespace: str, image: str, *, secret: bool = True, **spec: Any) -> Response:
-    more = {"imagePullSecrets": [{"name": "pull"}]} if secret else {}
+    more: dict[str, Any] = {"imagePullSecrets": [{"name": "pull"}]} if secret else {}
     obj = pod(image, **more, **spec)
     obj["metadata"]["namespace"] = namespace
     return await gate.review(obj, namespace=namespace)
@@ -108,7 +108,8 @@ async def test_stale_answers_are_their_viewers(gate: Gate, internet: Internet, t
 
 
 def _of(namespace: str, secret: bool) -> dict[str, Any]:
-    obj = pod(f"{MINE}:1", **({"imagePullSecrets": [{"name": "pull"}]} if secret else {}))
+    more: dict[str, Any] = {"imagePullSecrets": [{"name": "pull"}]} if secret else {}
+    obj = pod(f"{MINE}:1", **more)
     obj["metadata"]["namespace"] = namespace
     return obj
 

@@ -167,7 +167,7 @@ def _demands(admission: Admission) -> tuple[list[Requirements], bool]:
     whether these are all."""
     open_to_new = (term for term in admission.required.usable_terms() if fields_hold(term, None))
     read = (gathered(term.expressions, _ALIASES) for term in islice(open_to_new, MOST_COMPARED))
-    demands = list({frozenset(demand.items()): demand for demand in read}.values())
+    demands: list[Requirements] = list({frozenset(demand.items()): demand for demand in read}.values())
     return demands, next(open_to_new, None) is None
 
 
