@@ -36,6 +36,7 @@ RUN --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.cr
       --python "$(command -v python3)"
 # By pip, for uv notes in what it installs from a folder when that was made. pip wants to see certificates, asks nobody.
 COPY README.md LICENSE ./
+COPY docs/man docs/man
 COPY webhook webhook
 RUN --mount=type=secret,id=certificates,target=/etc/ssl/certs/ca-certificates.crt \
     uv build --wheel --no-build-isolation --python /tools/bin/python --out-dir /wheels \

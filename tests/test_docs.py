@@ -104,6 +104,7 @@ def test_hosts_files(block: Block):
 def test_no_block_is_of_an_unknown_kind():
     """A slip in a mark would take a block out of these tests."""
     kinds = {"", "yaml", "yaml settings", "yaml providers", "yaml values", "toml", "json", "sh", "dockerfile"}
+    kinds |= {"yaml github", "yaml gitlab", "yaml pre-commit"}  # tests/cli/test_ci.py
     assert {block.info for block in BLOCKS} <= kinds
 
 

@@ -1,6 +1,7 @@
 """`podgate inspect`: what an image offers, entry by entry, and how that was found out.
 
-Facts only; what becomes of the image on a node is the service's business. Adapters are handed in by app/inspect.py.
+Facts only; what becomes of the image on nodes is the service's business (inspection_nodes.py). Adapters are handed in
+by app/inspect.py.
 """
 
 import logging
@@ -10,7 +11,9 @@ from typing import Final
 
 from webhook.core.descriptor import Descriptor, digest_problem
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
+from webhook.core.grouping import Names
 from webhook.core.manifest import INDEX_TYPES, Document, Kind, Manifest, named
+from webhook.core.outcome import Outcome
 from webhook.core.platform import Platform
 from webhook.core.reference import Reference, parse_image
 from webhook.core.selection import MAX_NESTING
@@ -77,10 +80,24 @@ class Trace:
         self.from_cache += cache == "documents" and result == "hit"
 
 
+@dataclass(frozen=True, slots=True)
+class NodesAlike:
+    """Nodes of one platform and runtime on which the same becomes of an image. `platform` None: not known; `runtime`
+    empty: not known. `names` in the order of the cluster; `text` says how it ends, and `mend` what to do, empty where
+    nothing is to be done."""
+
+    platform: str | None
+    runtime: str
+    outcome: Outcome
+    names: Names
+    text: str
+    mend: str = ""
+
+
 @dataclass(slots=True)
 class Inspection:
     """One image. `reference` None: it is not one. `root`, `offer` None: not to be had; `fault` says why, or what of it
-    is not to be had."""
+    is not to be had. `nodes` None: it was not asked about any, or they are not known."""
 
     image: str
     trace: Trace = field(default_factory=Trace)
@@ -89,6 +106,7 @@ class Inspection:
     stale: bool = False
     offer: Offer | None = None
     fault: Fault | None = None
+    nodes: tuple[NodesAlike, ...] | None = None
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -232,7 +250,7 @@ def _fault(error: RegistryError | BadCredentials | MalformedDocument) -> Fault:
     """The fault of an exception: in full for the log, in the words of its code for the reader."""
     logger.info("%s", error)
     if isinstance(error, RegistryError):
-        return error.code, error_text(error.code)
+        return error.code, error.told or error_text(error.code)
     if isinstance(error, BadCredentials):
         return "bad-credentials", error_text("bad-credentials", str(error))
     return "malformed", f"{error_text('malformed')} ({error})"

@@ -102,7 +102,7 @@ class Looked:
             return await work
         except RegistryError as error:
             logger.info("image %s: %s", self.finding.image, error, extra=_exchange(error))
-            self.fail(error.code)
+            self.fail(error.code, error.told)
         except BadCredentials as error:
             self.fail("bad-credentials", error_text("bad-credentials", str(error)))
         except MalformedDocument as error:

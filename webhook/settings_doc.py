@@ -35,7 +35,8 @@ YAML 1.2 hold: `off` is a word, a key must not stand twice, and the file has 1 M
 
 A key that holds a single value can be set by a variable as well, which wins over the file; an empty one counts as
 unset. Variables of this prefix that name no key are ignored: Kubernetes makes some from the names of Services. Beside
-them there are `PODGATE_CONFIG`, above, and `PODGATE_DEBUG`: set to anything, an internal error ends in Python's trace.
+them there are `PODGATE_CONFIG`, above, and `PODGATE_DEBUG`: set to anything, Python's trace of an error that ends the
+run is shown, as by `--debug`.
 """
 
 _TYPES: Final[Mapping[object, str]] = {bool: "true or false", int: "number", float: "duration", str: "text"}

@@ -165,7 +165,5 @@ LEAVES: dict[str, Way] = {
     "redirect-away-and-back": basic(away_and_back),
     "redirect-of-a-token-server": redirects("%o/token", at="/token"),
     "redirect-of-a-token-server-to-another-port": redirects("%p/token", at="/token"),
-    "realm-at-another-host": realm("%o/token"),
-    "realm-at-another-name-of-loopback": realm("http://localhost:%n/token"),
 }
 """Registries that lead to other servers."""

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import footprint, nodes, requests, storm, through_api, warm
+from tests.bench import check, footprint, nodes, requests, scan, starting, storm, through_api, warm
 from tests.bench.document import write_into
 from tests.bench.figures import Figure, table, write
 from tests.bench.setting import Run, running
@@ -27,6 +27,9 @@ PARTS: dict[str, Callable[[Run], Awaitable[list[Figure]]]] = {
     "nodes": nodes.figures,
     "footprint": footprint.figures,
     "through-api": through_api.figures,
+    "starting": starting.figures,
+    "check": check.figures,
+    "scan": scan.figures,
 }
 
 

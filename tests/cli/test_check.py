@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from jsonschema import ValidationError
 
 from tests.support.command import SCHEMA, SCHEMA_FILE, Podgate
 from tests.support.images import multi
 from tests.support.manifests import REGISTRY, node, pod, write
+from webhook import cli
+from webhook.app.check import WRITERS
 from webhook.check import parse_target
 from webhook.core import decision, errors, outcome
 from webhook.core.platform import parse_platform
@@ -129,10 +132,13 @@ def test_exit_codes(podgate: Podgate, settings: Path, image: str, targets: list[
 def test_what_cannot_be_read_outweighs_a_denial_and_hides_no_result(podgate: Podgate, settings: Path, tmp_path: Path):
     good = write(tmp_path / "good.yaml", pod())
     missing = tmp_path / "missing.yaml"
-    ran = podgate.json("-f", missing, "-f", good, "--target", "linux/arm64", "--config", settings)
+    url = "https://reg.example/app.yaml"
+    ran = podgate.json("-f", missing, "-f", good, "-f", url, "--target", "linux/arm64", "--config", settings)
     assert ran.code == 2
     assert ran.objects["web"]["decision"] == "deny"
-    assert ran.err == f"podgate: {missing}: cannot be read: No such file or directory\n"
+    why = "cannot be read: No such file or directory"
+    hint = f"addresses are not fetched: curl -fsSL {url} | podgate check"
+    assert ran.err == f"podgate: {missing}: {why}\npodgate: {url}: {why}; {hint}\n"
 
 
 def test_files_directories_and_lists(podgate: Podgate, tmp_path: Path):
@@ -323,3 +329,10 @@ def test_owned_and_exempt_objects_are_printed_as_skipped(podgate: Podgate):
         "skipped  Pod kube-system/dns         stdin#1",
         "0 allow, 0 warn, 0 deny, 2 skipped",
     ]
+
+
+def test_the_choices_of_output_are_the_forms_that_there_are():
+    """The command line must not load them all to say their names."""
+    output = next(option for option in cli.check.params if option.name == "output")
+    assert isinstance(output.type, click.Choice)
+    assert list(output.type.choices) == list(WRITERS)

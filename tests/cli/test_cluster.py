@@ -1,59 +1,16 @@
 """`podgate check` against a cluster: kubeconfigs good and bad, and an API server on loopback."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import ApiServer, Fault, api_server
+from tests.cli.conftest import kubeconfig
+from tests.support.apiserver import ApiServer, Fault
 from tests.support.command import Podgate
-from tests.support.manifests import node, pod
+from tests.support.manifests import pod
 
 GOOD = json.dumps(pod()).encode()
-
-
-@pytest.fixture
-def cluster() -> Iterator[ApiServer]:
-    """An API server in a thread of its own, with one arm64 node; its token is `right`."""
-    server = ApiServer()
-    server.token = "right"
-    server.put("nodes", node("arm-1"))
-    started, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with api_server(server=server):
-            started.set()
-            await stop.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert started.wait(10)
-    yield server
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
-
-
-def kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path, url: str, token: str = "right") -> Path:
-    """Makes a kubeconfig with one context, `here`, that of the user."""
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": token}}],
-    }
-    path.write_text(json.dumps(document))
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    return path
 
 
 def test_the_nodes_of_the_current_context(

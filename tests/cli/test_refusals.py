@@ -199,8 +199,9 @@ def test_a_broken_pull_secret_is_uncertain_and_named(podgate: Podgate, tmp_path:
 def test_a_wrong_command_line(podgate: Podgate, arguments: list[str]):
     ran = podgate("check", *arguments, stdin=GOOD.encode())
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Usage: ")
-    assert ran.err.splitlines()[-1].startswith("Error: ")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("podgate: ")
+    assert line.endswith("ee podgate check --help")
 
 
 class _Failing(BytesIO):
@@ -213,6 +214,3 @@ def test_a_fault_of_podgate_itself_is_no_denial(podgate: Podgate, monkeypatch: p
     ran = podgate.json("--target", "linux/amd64", stdin=_Failing())
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert ran.err.startswith("podgate: internal error: RuntimeError: made to fail; set PODGATE_DEBUG=1")
-    monkeypatch.setenv("PODGATE_DEBUG", "1")
-    with pytest.raises(RuntimeError):
-        podgate.json("--target", "linux/amd64", stdin=_Failing())

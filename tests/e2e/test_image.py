@@ -105,7 +105,7 @@ def test_there_is_no_shell_and_no_package_manager(container: Container, foreign:
         programs = {path.name for folder in ("usr/bin", "usr/sbin") for path in (each.root / folder).iterdir()}
         assert {name for name in programs if not name.startswith("python3")} == set()
         assert {path.name for path in (each.root / "opt/podgate/bin").iterdir()} <= {
-            "podgate", "kubectl-podgate", "python", "python3", "python3.13",
+            "podgate", "kubectl-podgate", "kubectl_complete-podgate", "python", "python3", "python3.13",
         }  # fmt: skip
     assert container.run("sh", "-c", "true").returncode != 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -10,13 +11,14 @@ from tests.fuzz.laws import SECRET, Answer, has_secret, hold, lines, one_line, t
 from tests.service.conftest import node, pod, pull_secret, templated
 from tests.support import images
 from tests.support.walks import document
-from webhook.check import Reading, judge_all, sort_out
+from webhook.check import Pace, judge_all, sort_out
 from webhook.cluster.documents import load_documents
 from webhook.cluster.files import FileCluster
 from webhook.core.errors import MalformedObject, RegistryError
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
 from webhook.ports import Access, Image
+from webhook.reading import read_manifests
 from webhook.report.document import check_document
 from webhook.service import Judge
 from webhook.settings import Settings
@@ -77,10 +79,12 @@ class Objects:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
+        self._folder = tempfile.TemporaryDirectory(prefix="podgate-fuzz-")
         self._images = Library()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._folder.cleanup()
         self._loop.close()
 
     def seeds(self) -> list[bytes]:
@@ -113,19 +117,23 @@ class Objects:
         for one in objects:
             again = load_documents(json.dumps(one.object, allow_nan=False), one.source)
             hold([found.object for found in again] == [one.object], f"read otherwise as JSON: {one.source}")
-        reading = Reading(objects=objects)
+        file = Path(self._folder.name) / "file.yaml"
+        file.write_bytes(data)
+        reading = read_manifests([str(file)], recursive=False, places=True)
+        hold(reading.objects == len(objects), f"{reading.objects} objects read of {len(objects)}")
         cluster = FileCluster(admitted=False)
         found = sort_out(reading, cluster, "team")
-        checked = self._loop.run_until_complete(judge_all(Judge(Settings(), self._images, cluster), found))
+        checked = self._loop.run_until_complete(judge_all(Judge(Settings(), self._images, cluster), found, Pace()))
         text = json.dumps(check_document(checked))
+        problems = [one.text for one in reading.problems]
         if not any(has_secret(json.dumps(_public(one.object))) for one in objects):
-            tells_no_secret((text, *reading.problems, *reading.notes))
+            tells_no_secret((text, *problems, *reading.notes))
         for note in reading.notes:
             one_line(note)
         for judgement in (one.judgement for one in checked):
             _is_fit_to_print(judgement.decision, judgement.messages)
         decisions = sorted({one.judgement.decision for one in checked})
-        return Answer(decisions[0] if decisions else "nothing judged", (text, reading.problems, reading.notes))
+        return Answer(decisions[0] if decisions else "nothing judged", (text, problems, reading.notes))
 
 
 def _public(obj: Mapping[str, object]) -> Mapping[str, object]:

@@ -79,10 +79,12 @@ class WithRegistry:
         (hosts / "hosts.toml").write_text(f'server = "{self.registry.url}"\n')
         self.logged = Logged()
         logger = logging.getLogger("podgate")
+        self._stack.callback(logger.setLevel, logger.level)
+        self._stack.callback(setattr, logger, "propagate", logger.propagate)
+        self._stack.callback(logger.removeHandler, self.logged)
         logger.setLevel(logging.DEBUG)
         logger.addHandler(self.logged)
         logger.propagate = False
-        self._stack.callback(logger.removeHandler, self.logged)
         return self
 
     def __exit__(self, *error: object) -> None:

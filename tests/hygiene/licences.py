@@ -38,8 +38,13 @@ _SPELLED: Final = {
 }
 """Names from before there were SPDX expressions in metadata. `BSD License` is either of two; both are allowed."""
 
-ELSEWHERE: Final[Mapping[str, str]] = {"atheris": "Apache-2.0", "colorama": "BSD-3-Clause"}
-"""Locked for other platforms, or for a group that is not installed by itself: read by hand in the package itself."""
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "atheris": "Apache-2.0",
+    "axe-playwright-python": "MIT AND MPL-2.0",  # its own, and that of the axe-core in it
+    "colorama": "BSD-3-Clause",
+}
+"""Locked for other platforms, for a group that is not installed by itself, or silent in its metadata: read by hand in
+the package itself."""
 
 
 def check(read: Callable[[str], Mapping[str, Any] | None] | None = None) -> Finding:
@@ -72,7 +77,7 @@ def licence_of(name: str, read: Callable[[str], Mapping[str, Any] | None]) -> st
     ends = [text.rpartition(" :: ")[2] for text in found.get("classifier", ()) if text.startswith("License :: ")]
     named = [_SPELLED.get(one, one) for one in ends if one != "OSI Approved"]
     text = str(found.get("license", "")).strip().partition("\n")[0]
-    return " AND ".join(named) or _SPELLED.get(text, text)
+    return " AND ".join(named) or _SPELLED.get(text, text) or ELSEWHERE.get(name, "")
 
 
 def _installed(name: str) -> Mapping[str, Any] | None:

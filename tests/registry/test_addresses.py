@@ -53,7 +53,9 @@ def test_what_means_this_machine_or_link_is_refused(address: str, kind: str):
     assert why.startswith(kind)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "fec0::1", "8.8.8.8", "2606:4700::1"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "fec0::1", "8.8.8.8", "2606:4700::1"]
+)
 def test_other_addresses_are_not_refused_private_ones_neither(address: str):
     assert AddressPolicy().refusal(address) is None
 

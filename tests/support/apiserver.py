@@ -14,9 +14,12 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.jsonpatch import patched
+
 PLURALS = (
     *("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events"),
-    "leases",
+    *("leases", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"),
+    "replicationcontrollers",
 )
 CONFIGURATIONS = "validatingwebhookconfigurations"
 
@@ -68,6 +71,7 @@ class ApiServer:
         self.discovery.set()
         self.limits: list[int] = []  # of the lists, in order
         self.compact_between_pages = False
+        self.goes_on = False  # a list whose token is too old is given a new one
         self._version = itertools.count(1)
         self.version = 0
         self._oldest = 0
@@ -245,6 +249,9 @@ class ApiServer:
         if request.path == "/apis":
             groups = [{"name": name, "versions": [version], "preferredVersion": version} for name in GROUPS if name]
             return web.json_response({"kind": "APIGroupList", "groups": groups})
+        if group and not request.path.endswith("/v1"):
+            known = web.json_response({"kind": "APIGroup", "name": group, "preferredVersion": version})
+            return known if group in GROUPS else _status(404, "the server could not find the requested resource")
         resources = [
             {"name": name, "kind": kind, "singularName": kind.lower(), "namespaced": True, "verbs": ["create"]}
             for name, kind in (each.split() for each in GROUPS.get(group, ()))
@@ -258,8 +265,11 @@ class ApiServer:
         if token := request.query.get("continue"):
             start, version = map(int, token.split("."))
             if version < self._oldest:
-                return _status(410, "The provided continue parameter is too old")
-        items = [self._objects[plural][key] for key in sorted(self._objects[plural])]
+                token = f"{start}.{self.version}" if self.goes_on else ""
+                return _status(410, "The provided continue parameter is too old", token=token)
+        within = f"{namespace}/" if (namespace := request.match_info.get("namespace", "")) else ""
+        objects = self._objects[plural]
+        items = [objects[key] for key in sorted(objects) if key.startswith(within)]
         end = start + limit if limit else len(items)
         metadata = {"resourceVersion": str(version)}
         if end < len(items):
@@ -312,30 +322,14 @@ def request_gone(response: web.StreamResponse) -> bool:
     return response._req is None or response._req.transport is None or response._req.transport.is_closing()
 
 
-def patched(obj: Mapping[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
-    """An object after a JSON patch of `test` and `add`. Raises LookupError where a test fails."""
-    changed: dict[str, Any] = json.loads(json.dumps(obj))
-    for operation in operations:
-        *above, last = [int(step) if step.isdigit() else step for step in operation["path"].split("/")[1:]]
-        place: Any = changed
-        for step in above:
-            place = place[step]
-        if operation["op"] == "test":
-            if place[last] != operation["value"]:
-                raise LookupError(operation["path"])
-        else:
-            assert operation["op"] == "add"
-            place[last] = operation["value"]
-    return changed
-
-
 def _key(obj: Mapping[str, Any]) -> str:
     metadata = obj["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
 
 
-def _status(code: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def _status(code: int, message: str, headers: Mapping[str, str] | None = None, token: str = "") -> web.Response:
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+    body |= {"metadata": {"continue": token}} if token else {}
     return web.json_response(body, status=code, headers=headers)
 
 
@@ -344,12 +338,14 @@ async def api_server(port: int = 0, server: ApiServer | None = None) -> AsyncIte
     """Run an API server, on a free port of loopback unless one is given."""
     server = server or ApiServer()
     app = web.Application()
-    for path in ("/api", "/api/v1", "/apis", "/apis/{group}/v1"):
+    for path in ("/api", "/api/v1", "/apis", "/apis/{group}", "/apis/{group}/v1"):
         app.router.add_get(path, server.discover)
     app.router.add_get("/api/v1/{plural}", server.handle)
     app.router.add_get("/api/v1/{plural}/{name}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}", server.handle)
     app.router.add_get("/apis/{group}/v1/{plural}/{name}", server.handle)
+    for path in ("/api/v1", "/apis/{group}/v1"):
+        app.router.add_get(f"{path}/namespaces/{{namespace}}/{{plural}}", server.handle)
     app.router.add_get("/api/v1/namespaces/{namespace}/{plural}/{name}", server.handle)
     app.router.add_post("/api/v1/namespaces/{namespace}/{plural}", server.create)
     app.router.add_get("/apis/{group}/v1/namespaces/{namespace}/{plural}/{name}", server.handle)

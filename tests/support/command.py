@@ -58,7 +58,7 @@ class Podgate:
             code = _exit_code()
         captured = self._capsys.readouterr()
         assert "Traceback" not in captured.err
-        return Ran(code, captured.out, captured.err)
+        return _valid(Ran(code, captured.out, captured.err), arguments)
 
     def json(self, *arguments: str | Path, stdin: bytes | BytesIO = b"") -> Ran:
         """`check ... -o json`."""
@@ -94,7 +94,15 @@ def apart(
 def finish(process: subprocess.Popen[str]) -> Ran:
     """Waits for the end."""
     out, err = process.communicate(timeout=60)
-    return Ran(process.returncode, out or "", err or "")
+    arguments = process.args if isinstance(process.args, list) else []
+    return _valid(Ran(process.returncode, out or "", err or ""), arguments)
+
+
+def _valid(ran: Ran, arguments: Sequence[object]) -> Ran:
+    """The run, whose document must be one of the schema whoever looks at it, if `check -o json` printed one."""
+    if "check" in arguments and "json" in arguments and ran.out:
+        assert ran.document
+    return ran
 
 
 def _exit_code() -> int:

@@ -122,6 +122,7 @@ class Registry(InThread):
         self.tokens: dict[str, tuple[str | None, set[str]]] = {}
         self.sent = 0
         self.most_at_once = 0
+        self.tags_a_page = 1000
         self._now = 0
 
     @property
@@ -215,11 +216,22 @@ class Registry(InThread):
         repository, what, name = parts
         if self.auth is not None and (refused := self._refused(self.auth, repository, asked)):
             return refused
+        if (what, name) == ("tags", "list"):
+            return self._tags(repository, asked)
         content = self.names.get((repository, what, name))
         if content is None:
             return _error(404)
         kind = content.media_type if what == "manifests" else "application/octet-stream"
         return Answer(200, [("Content-Type", kind), ("Docker-Content-Digest", content.digest)], content.body)
+
+    def _tags(self, repository: str, asked: Asked) -> Answer:
+        """A page of tags, at most `tags_a_page` of them."""
+        names = sorted(name for of, what, name in self.names if (of, what) == (repository, "manifests"))
+        tags = [name for name in names if ":" not in name and name > asked.query.get("last", [""])[0]]
+        most = min(self.tags_a_page, int(asked.query.get("n", ["1000"])[0]))
+        link = f'<{asked.path}?n={most}&last={tags[most - 1]}>; rel="next"' if len(tags) > most else ""
+        body = json.dumps({"name": repository, "tags": tags[:most]}).encode()
+        return Answer(200 if names else 404, [("Link", link)] if link else [], body)
 
     def _refused(self, auth: Auth, repository: str, asked: Asked) -> Answer | None:
         scheme, _, proof = asked.authorization.partition(" ")

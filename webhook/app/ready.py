@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from webhook import interrupts
 from webhook.cluster.calling import NotAnswered, call, configured
 from webhook.cluster.connection import connect
 from webhook.core.errors import ClusterUnavailable
@@ -30,7 +31,7 @@ def run_ready(request: ReadyRequest, output: TextIO | None) -> int:
 
     Raises ClusterUnavailable where there is no cluster to ask.
     """
-    problem = asyncio.run(_wait(request))
+    problem = interrupts.run(_wait(request))
     if problem is not None:
         say(f"not ready after {request.timeout:g} s: {problem}")
         return _NOT_READY

@@ -32,10 +32,11 @@ if TYPE_CHECKING:  # at run time only where there is a cluster: see _cluster
     from webhook.cluster.connection import Connection
     from webhook.cluster.events import EventWriter
 
-COLLECTED_AT: Final = (20_000, 20, 20)
+COLLECTED_AT: Final = (10_000, 10, 10)
 """Objects made and not yet freed after which Python looks for cycles among them, and how many such looks go by before
 it looks among older ones. A review leaves no cycles, and by default its objects alone would start a look every few
-reviews; a tenth of a review's time went into that."""
+reviews; a tenth of a review's time went into that. A request that fails does leave some, with what it has read: so
+older ones must not wait for too long."""
 SETTLED_CHECK: Final = 0.1
 """Seconds between two looks whether the cluster is known, after which the memory is put in order."""
 NODES_SHOWN_EVERY: Final = 5.0

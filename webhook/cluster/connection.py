@@ -6,6 +6,8 @@ nothing here, and nothing that serve imports, may name one: see docs/adr/0001-ow
 """
 
 import json
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +29,18 @@ _MANAGER: Query = (("fieldManager", "podgate"),)
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
 """For one answer that is not a watch. A page of 100 nodes takes a healthy API server some ten milliseconds."""
+
+
+class ListExpired(ClusterUnavailable):
+    """A list in pages took longer than the API server keeps what it was (410). `token` goes on from where it was, with
+    what is stored by now; empty where the server gives none.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+    """
+
+    def __init__(self, problem: str, token: str) -> None:
+        super().__init__(problem, 410)
+        self.token = token
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +191,10 @@ class Connection:
         if status == 401:
             problem = "does not accept the credentials (401); they may have expired: log in again"
         else:
-            problem = f"answers {status}: {await _message(response)}"
+            words, token = await _status(response)
+            problem = f"answers {status}: {words}"
+            if status == 410:
+                return ListExpired(f"{self.host} {problem}", token)
         return ClusterUnavailable(f"{self.host} {problem}", status, _retry_after(response))
 
 
@@ -197,13 +214,17 @@ async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             parts.append(rest)
 
 
-async def _message(response: aiohttp.ClientResponse) -> str:
-    """What the server says of a fault: the message of its Status, which names the missing permission."""
+async def _status(response: aiohttp.ClientResponse) -> tuple[str, str]:
+    """What the server says of a fault: the message of its Status, which names the missing permission, and the token by
+    which a list goes on all the same, empty where there is none."""
+    message, token = None, ""
     try:
-        message = json.loads(await response.read())["message"]
-    except (ValueError, KeyError, TypeError):
-        message = response.reason
-    return one_line(message) or "no reason given"
+        status = json.loads(await response.read())
+        message = status["message"]
+        token = str((status.get("metadata") or {}).get("continue") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = message or response.reason
+    return one_line(message) or "no reason given", token
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
@@ -218,7 +239,10 @@ def _fault(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot be reached: {one_line(error.os_error.strerror or error)}"
+        number = error.os_error.errno
+        # Where several addresses were tried, asyncio has words of its own, and a number that is the system's.
+        system = os.strerror(number) if number and not isinstance(error.os_error, socket.gaierror) else ""
+        return f"cannot be reached: {system or one_line(error.os_error.strerror or error)}"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
         return "the connection broke"
     return f"{type(error).__name__}: {one_line(error)}"

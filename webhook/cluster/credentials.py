@@ -3,6 +3,7 @@
 The loaders are the kubernetes package's; what is here chooses between them and turns their many errors into one.
 """
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,10 @@ from webhook.cluster.client import (
     KubeConfigLoader,
     KubeConfigMerger,
 )
+from webhook.cluster.kubeconfigs import plugins_words, problem_of
 from webhook.core.errors import ClusterUnavailable
+
+_log = logging.getLogger(__name__)
 
 Load = Callable[[Configuration], Awaitable[None]]
 """Puts server, trust and credentials into a configuration. Called again where the server refuses the credentials.
@@ -31,13 +35,30 @@ Raises ClusterUnavailable."""
 
 def find_loader(kubeconfig: str | None, context: str | None) -> Load:
     """Choose as kubectl does. Raises ClusterUnavailable where there is nothing to choose from."""
-    paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    files = [path for path in paths.split(os.pathsep) if path and Path(path).expanduser().exists()]
+    paths, files = _kubeconfigs(kubeconfig)
     if files:
         return _guarded(lambda configuration: _load_kubeconfig(os.pathsep.join(files), context, configuration))
     if kubeconfig is None and context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
         return service_account_loader()
-    raise ClusterUnavailable(f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster")
+    raise ClusterUnavailable(
+        f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one, "
+        "and --nodes a file of nodes instead"
+    )
+
+
+def context_namespace(context: str | None) -> str:
+    """The namespace that objects without one go to by the kubeconfig: that of the context (None: the current one), in a
+    pod without a kubeconfig the pod's own; empty where nothing says so. kubectl takes the same ones.
+
+    For a configuration that find_loader has accepted.
+    """
+    files = _kubeconfigs(None)[1]
+    if not files:
+        return _pod_namespace()
+    merged = KubeConfigMerger(os.pathsep.join(files)).config
+    wanted = context or merged.safe_get("current-context")
+    namespace = merged["contexts"].get_with_name(wanted)["context"].safe_get("namespace")
+    return namespace if isinstance(namespace, str) else ""
 
 
 def service_account_loader(token_file: str = SERVICE_TOKEN_FILENAME, ca_file: str = SERVICE_CERT_FILENAME) -> Load:
@@ -47,6 +68,19 @@ def service_account_loader(token_file: str = SERVICE_TOKEN_FILENAME, ca_file: st
         InClusterConfigLoader(token_filename=token_file, cert_filename=ca_file).load_and_set(configuration)
 
     return _guarded(load)
+
+
+def _kubeconfigs(kubeconfig: str | None) -> tuple[str, list[str]]:
+    """The paths of kubeconfigs, as they are named, and those that are there."""
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    return paths, [path for path in paths.split(os.pathsep) if path and Path(path).expanduser().exists()]
+
+
+def _pod_namespace() -> str:
+    try:
+        return Path(SERVICE_TOKEN_FILENAME).with_name("namespace").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def one_line(text: object) -> str:
@@ -72,20 +106,32 @@ def _guarded(load: Load) -> Load:
 
 
 async def _load_kubeconfig(paths: str, context: str | None, configuration: Configuration) -> None:
-    merged = KubeConfigMerger(paths).config
+    try:
+        merged = KubeConfigMerger(paths).config
+    except yaml.YAMLError as error:
+        raise ClusterUnavailable(f"the kubeconfig is not YAML: {one_line(error)}") from None
     names = [str(each["name"]) for each in merged["contexts"].value]
     wanted = context or merged.safe_get("current-context")
     if not wanted:
         raise ClusterUnavailable(f"{paths} has no current context; it has: {', '.join(names) or 'none'}")
     if wanted not in names:
         raise ClusterUnavailable(f"{paths} has no context {wanted!r}; it has: {', '.join(names) or 'none'}")
+    problem = problem_of(merged, wanted)
+    if problem:
+        raise ClusterUnavailable(f"the kubeconfig {paths} cannot be used: {problem}; mend it, or name another context")
     loader = KubeConfigLoader(config_dict=_with_user(merged, wanted), active_context=wanted, config_base_path=None)
-    await loader.load_and_set(configuration)
+    with plugins_words() as words:
+        await loader.load_and_set(configuration)
     user = _user_of(merged, wanted)
     if "exec" in user and not configuration.api_key and not configuration.cert_file:
-        # The package logs the plugin's fault and goes on without credentials.
+        # The package says what is wrong with the plugin to the log, and goes on without credentials.
         command = user["exec"].get("command") if isinstance(user["exec"], Mapping) else None
-        raise ClusterUnavailable(f"the credential plugin {command!r} of the context {wanted!r} gave no credentials")
+        said = one_line(": ".join(["", *words]))
+        raise ClusterUnavailable(
+            f"the credential plugin {command!r} of the context {wanted!r} gave no credentials{said}; log in again"
+        )
+    for line in words:  # there are credentials of before
+        _log.warning("the credential plugin of the context %s: %s", wanted, one_line(line))
 
 
 def _user_of(merged: ConfigNode, context: str) -> Mapping[str, Any]:

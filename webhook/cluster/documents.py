@@ -4,18 +4,24 @@ Needs neither a cluster nor an HTTP library, so that `podgate check` starts quic
 """
 
 import codecs
-import json
-import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from webhook.cluster.yamltext import DEPTH_LIMIT, TOO_DEEP, parse_yaml
+from webhook.cluster.jsontext import JSONDocuments, read_json
+from webhook.cluster.marks import Marks, mark_json
+from webhook.cluster.yamltext import parse_yaml
 from webhook.core.errors import MalformedObject
 
 Object = Mapping[str, Any]
 """A Kubernetes object as it was decoded; nothing of it has been checked but that it is a mapping with string keys."""
+
+
+_Pair = tuple[Object, Object]
+
+_LIKE_JSON = re.compile(r"\s*[{\[]")
 
 
 class SourcedObject(NamedTuple):
@@ -34,7 +40,8 @@ def located(source: str) -> Iterator[None]:
     try:
         yield
     except MalformedObject as error:
-        raise MalformedObject(error.problem, f"{source}: {error.path}" if error.path else source) from None
+        where = f"{source}: {error.path}" if error.path else source
+        raise MalformedObject(error.problem, where, error.line) from None
 
 
 def read_documents(path: str | Path) -> list[SourcedObject]:
@@ -59,108 +66,94 @@ def load_documents(content: str | bytes, name: str) -> list[SourcedObject]:
 
 def iterate_documents(content: str | bytes, name: str) -> Iterator[SourcedObject]:
     """The same one after the other: the objects before one that cannot be read have been given out when it raises."""
-    text = content if isinstance(content, str) else _decode(content, name)
+    for found in _objects(decode_text(content, name), name, None):
+        yield SourcedObject(found.source, found.object)
+
+
+class MarkedObject(NamedTuple):
+    """A SourcedObject, and what is known of its lines until the next one is asked for."""
+
+    source: str
+    object: Object
+    written: Object
+    """The object as it stands in the text: an item of a typed list lacks what it has of the list."""
+
+
+def iterate_marked(text: str, name: str, marks: Marks | None) -> Iterator[MarkedObject]:
+    """The objects of a text like iterate_documents, with `marks` telling the places of each while it is the last one
+    that was given out; None: nobody wants to know them. Raises MalformedObject."""
+    return _objects(text, name, marks)
+
+
+def _objects(text: str, name: str, marks: Marks | None) -> Iterator[MarkedObject]:
     number = 0
     try:
-        for number, value in enumerate(_values(text, name), start=1):
+        for number, value in enumerate(_values(text, name, marks), start=1):
             if value is not None:
                 source = f"{name}#{number}"
-                for each in _flatten(value, source):
-                    yield SourcedObject(source, each)
+                for each, written in _flatten(value, source):
+                    yield MarkedObject(source, each, written)
     except _UnreadableDocument as error:
         source = f"{name}#{number + 1}"
-        raise MalformedObject(error.problem, f"{source}: {error.path}" if error.path else source) from None
+        raise MalformedObject(error.problem, f"{source}: {error.path}" if error.path else source, error.line) from None
 
 
 class _UnreadableDocument(Exception):
-    """The next document of a text cannot be read."""
+    """The next document of a text cannot be read; `line` None: where, is not known."""
 
-    def __init__(self, problem: str, path: str = "") -> None:
+    def __init__(self, problem: str, path: str = "", line: int | None = None) -> None:
         super().__init__(problem)
         self.problem = problem
         self.path = path
+        self.line = line
 
 
-def _decode(content: bytes, name: str) -> str:
+def decode_text(content: str | bytes, name: str) -> str:
+    """The text of a file, without a byte order mark. Raises MalformedObject where it is not UTF-8."""
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise MalformedObject("is UTF-16; kubectl reads UTF-8 only", name)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MalformedObject(f"is not UTF-8 text (byte {error.start})", name) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise MalformedObject(f"is not UTF-8 text (byte {error.start})", name, line) from None
 
 
-def _values(text: str, name: str) -> Iterator[object]:
+def _values(text: str, name: str, marks: Marks | None) -> Iterator[object]:
     """The documents of a text: JSON one after the other where it is that, else YAML."""
-    text = text.removeprefix("\ufeff")
-    syntax = ""
-    if text.lstrip()[:1] in ("{", "["):
-        values, problem, syntax = _json_values(text)
-        if not syntax:
-            yield from values
-            if problem:
-                raise _UnreadableDocument(problem)
+    syntax: _UnreadableDocument | None = None
+    if _LIKE_JSON.match(text):
+        found = read_json(text)
+        problem = _UnreadableDocument(found.problem, line=found.line) if found.problem else None
+        if not found.other:
+            yield from _marked(text, found, marks)
+            if problem is not None:
+                raise problem
             return
         # A flow mapping of YAML begins with a brace too, and JSON documents may be set apart by lines of ---.
+        syntax = problem
     try:
-        yield from parse_yaml(text)
+        yield from parse_yaml(text, marks)
     except MalformedObject as error:
-        if syntax and name.endswith(".json"):
-            raise _UnreadableDocument(syntax) from None
-        raise _UnreadableDocument(error.problem, error.path) from None
+        if syntax is not None and name.endswith(".json"):
+            raise syntax from None
+        raise _UnreadableDocument(error.problem, error.path, error.line) from None
 
 
-def _json_values(text: str) -> tuple[list[object], str, str]:
-    """The leading documents that are JSON; what is wrong with the next one; and how the text is not JSON at all."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    values: list[object] = []
-    position = 0
-    while (position := _skip_space(text, position)) < len(text):
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            return values, "", f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        except RecursionError:
-            return values, TOO_DEEP, ""
-        except ValueError as error:  # NaN, or an integer of thousands of digits
-            return values, f"not JSON: {error}", ""
-        if problem := _json_problem(value):
-            return values, problem, ""
-        values.append(value)
-    return values, "", ""
+def _marked(text: str, found: JSONDocuments, marks: Marks | None) -> Iterator[object]:
+    """The documents of JSON, each marked as long as it is the last one."""
+    for value, extent in found.documents:
+        if marks is not None:
+            marks.forget()
+            mark_json(marks, text, extent, value)
+        yield value
 
 
-def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n":
-        position += 1
-    return position
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-def _json_problem(value: object) -> str:
-    """Hold JSON to what YAML is held to: bounded depth, finite numbers. Without recursion, level by level."""
-    level = [value]
-    for _ in range(DEPTH_LIMIT + 1):
-        if any(isinstance(each, float) and not math.isfinite(each) for each in level):
-            return "a number is out of range"
-        level = [child for each in level for child in _children(each)]
-        if not level:
-            return ""
-    return TOO_DEEP
-
-
-def _children(value: object) -> Iterator[object]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
-def _flatten(value: object, source: str, path: str = "") -> Iterator[Object]:
-    """The objects of a document: itself, or the items of a list, however deep lists lie in lists.
+def _flatten(value: object, source: str, path: str = "", written: Object | None = None) -> Iterator[_Pair]:
+    """The objects of a document: itself, or the items of a list, however deep lists lie in lists. Each with what stands
+    in the text (`written`: of this one, where that is not `value` itself).
 
     The depth is bounded: documents are (DEPTH_LIMIT). Items of a typed list (a NodeList as the API gives it) name no
     kind of their own; they get the list's, as in apimachinery's unstructured decoding.
@@ -171,13 +164,14 @@ def _flatten(value: object, source: str, path: str = "") -> Iterator[Object]:
         raise MalformedObject(f"is {kinds.get(type(value), 'a number')}, not an object", where)
     kind = value.get("kind")
     if not (isinstance(kind, str) and kind.endswith("List") and ("items" in value or kind == "List")):
-        yield value
+        yield value, value if written is None else written
         return
     items = value.get("items")
     if not isinstance(items, list | None):
         raise MalformedObject("is not a list", f"{source}: {path}.items" if path else f"{source}: items")
     for index, item in enumerate(items or ()):
         inner = f"{path}.items[{index}]" if path else f"items[{index}]"
+        whole = item
         if kind != "List" and isinstance(item, dict) and not item.get("kind") and not item.get("apiVersion"):
-            item = {**item, "apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}  # noqa: PLW2901 - the item, completed
-        yield from _flatten(item, source, inner)
+            whole = {**item, "apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
+        yield from _flatten(whole, source, inner, item)

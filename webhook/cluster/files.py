@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final, Protocol
 
 from webhook.cluster.documents import SourcedObject, located
 from webhook.cluster.objects import (
@@ -21,6 +21,23 @@ from webhook.core.scheduling import Node, RuntimeClass, parse_node, parse_runtim
 from webhook.core.workload import PodConstraints
 
 _Raw = Mapping[str, object]
+
+
+_COUNTED: Final = frozenset(
+    {
+        ("v1", "Node"),
+        ("v1", "Namespace"),
+        ("v1", "Secret"),
+        ("v1", "ServiceAccount"),
+        ("karpenter.sh/v1", "NodePool"),
+        ("node.k8s.io/v1", "RuntimeClass"),
+    }
+)
+
+
+def counts(obj: _Raw) -> bool:
+    """Whether an object is of a kind that FileCluster.add takes over."""
+    return (obj.get("apiVersion"), obj.get("kind")) in _COUNTED
 
 
 class FullCluster(SecretSource, Protocol):

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from webhook.cluster.marks import ITEMS, MARKED, Extent, Marks
 from webhook.core.errors import MalformedObject
 
 DEPTH_LIMIT = 200
@@ -57,6 +58,8 @@ class _Frame:
     key: str | None = None
     merge: bool = False
     size: int = 1
+    objects: bool = False
+    """Of a sequence: its mappings are objects of Kubernetes. Of a mapping: it is one, whose first key is to come."""
 
 
 class _Unresolved:
@@ -64,18 +67,21 @@ class _Unresolved:
 
 
 _UNRESOLVED = _Unresolved()
+_NOWHERE: Extent = (-1, -1)
+"""The extent of an anchored collection: nothing points at one."""
 
 
-def parse_yaml(text: str) -> Iterator[Any]:
+def parse_yaml(text: str, marks: Marks | None = None) -> Iterator[Any]:
     """Yield the value of each document of a YAML stream, None for an empty one.
 
-    Raises MalformedObject, from the document that is wrong on, with the line or the path of the field.
+    `marks` are told where the last document's objects and images stand; None: nobody wants to know. Raises
+    MalformedObject, from the document that is wrong on, with the line or the path of the field.
     """
-    builder = _Builder()
+    builder = _Builder(marks)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.DocumentStartEvent):
-                builder = _Builder()
+                builder = _Builder(marks)
             elif isinstance(event, yaml.DocumentEndEvent):
                 yield builder.root
             elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
@@ -85,7 +91,8 @@ def parse_yaml(text: str) -> Iterator[Any]:
             raise MalformedObject(TOO_DEEP) from None
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise MalformedObject(f"not YAML: {place}{error.problem or error.context}") from None
+        line = mark.line + 1 if mark else None
+        raise MalformedObject(f"not YAML: {place}{error.problem or error.context}", line=line) from None
     except yaml.YAMLError as error:
         raise MalformedObject(f"not YAML: {str(error).splitlines()[0]}") from None
 
@@ -93,18 +100,27 @@ def parse_yaml(text: str) -> Iterator[Any]:
 class _Builder:
     """Builds the value of one document from events."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks | None = None) -> None:
         self.root: Any = None
         self._frames: list[_Frame] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[Any, int, Extent]] = {}
         self._aliased = 0
+        self._keys: dict[str, str] = {}
+        """Each key once: a long list has the same few again and again, and they would be a third of what it takes."""
+        self._marks = marks
+        self._event: yaml.Event | None = None
+        if marks is not None:
+            marks.forget()
 
     def take(self, event: yaml.NodeEvent | yaml.CollectionEndEvent) -> None:
         """Go one event further."""
+        self._event = event
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
-            self._open(_Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor))
+            frame = _Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor)
+            frame.objects = self._holds_objects(frame)
+            self._open(frame)
         elif isinstance(event, yaml.CollectionEndEvent):
             frame = self._frames.pop()
             self._name(frame.anchor, frame.value, frame.size)
@@ -117,12 +133,25 @@ class _Builder:
             raise self._malformed("a key is a mapping or a list; keys are strings")
         if len(self._frames) >= DEPTH_LIMIT:
             # The path of so deep a field would be a page long.
-            raise MalformedObject(TOO_DEEP)
+            raise MalformedObject(TOO_DEEP, line=self._line())
         if frame.anchor is not None:
-            self._anchors[frame.anchor] = (_UNRESOLVED, 0)
+            self._anchors[frame.anchor] = (_UNRESOLVED, 0, _NOWHERE)
         self._frames.append(frame)
 
+    def _holds_objects(self, frame: _Frame) -> bool:
+        """Whether a collection that begins is an object of Kubernetes (the document, or an item of a list's), or the
+        list of items of one."""
+        if not self._frames:
+            return isinstance(frame.value, dict)
+        parent = self._frames[-1]
+        return parent.key == ITEMS if isinstance(frame.value, list) else parent.objects and parent.key is None
+
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        assert event.start_mark is not None  # of an event that was read
+        assert event.end_mark is not None
+        extent = (event.start_mark.index, event.end_mark.index)
+        if self._marks is not None and self._frames:
+            self._mark(self._marks, extent)
         if self._frames and self._awaits_key() and _is_merge(event):
             self._frames[-1].merge = True
             return
@@ -130,23 +159,34 @@ class _Builder:
             value = _resolve(event)
         except ValueError as error:
             raise self._malformed(str(error)) from None
-        self._name(event.anchor, value, 1)
+        self._name(event.anchor, value, 1, extent)
         self._add(value, 1)
+
+    def _mark(self, marks: Marks, extent: Extent) -> None:
+        """A scalar stands here; called before it is taken, while its frame still waits for it."""
+        frame = self._frames[-1]
+        if frame.key in MARKED:
+            marks.field(frame.value, frame.key, extent)
+        elif frame.objects and isinstance(frame.value, dict):
+            marks.begin(frame.value, extent)
+            frame.objects = False
 
     def _alias(self, name: str) -> None:
         if name not in self._anchors:
             raise self._malformed(f"the alias *{name} has no anchor")
-        value, size = self._anchors[name]
+        value, size, extent = self._anchors[name]
         if value is _UNRESOLVED:
             raise self._malformed(f"the anchor &{name} contains itself")
         self._aliased += size
         if self._aliased > _ALIAS_LIMIT:
             raise self._malformed("excessive aliasing")
+        if self._marks is not None and self._frames and extent is not _NOWHERE:
+            self._mark(self._marks, extent)
         self._add(value, size)
 
-    def _name(self, anchor: str | None, value: object, size: int) -> None:
+    def _name(self, anchor: str | None, value: object, size: int, extent: Extent = _NOWHERE) -> None:
         if anchor is not None:
-            self._anchors[anchor] = (value, size)
+            self._anchors[anchor] = (value, size, extent)
 
     def _awaits_key(self) -> bool:
         frame = self._frames[-1]
@@ -164,8 +204,11 @@ class _Builder:
             frame.merge = False
             for mapping in self._merged(value):
                 frame.value.update(mapping)
+                if self._marks is not None:
+                    self._marks.merge(frame.value, mapping)
         elif frame.key is None:
-            frame.key = self._key(value)
+            key = self._key(value)
+            frame.key = self._keys.setdefault(key, key)
         else:
             # Of a key that is given twice the last value counts, as for kubectl.
             frame.value[frame.key] = self._checked(value)
@@ -207,7 +250,12 @@ class _Builder:
                 path += f"[{len(frame.value)}]"
             elif frame.key is not None:
                 path += f".{frame.key}" if path else frame.key
-        return MalformedObject(problem, path)
+        return MalformedObject(problem, path, self._line())
+
+    def _line(self) -> int | None:
+        """The line that is being read."""
+        mark = None if self._event is None else self._event.start_mark
+        return None if mark is None else mark.line + 1
 
 
 def _is_merge(event: yaml.ScalarEvent) -> bool:

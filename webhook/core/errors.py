@@ -71,7 +71,14 @@ class MalformedChallenge(MalformedInput):
 
 
 class MalformedObject(MalformedInput):
-    """A Kubernetes object without the fields its kind must have, or with fields of a wrong type."""
+    """A Kubernetes object without the fields its kind must have, or with fields of a wrong type.
+
+    `line` is where that stands in the text it was read from, counted from 1; None where it is not known.
+    """
+
+    def __init__(self, problem: str, path: str = "", line: int | None = None) -> None:
+        super().__init__(problem, path)
+        self.line = line
 
 
 class MalformedSettings(MalformedInput):
@@ -106,17 +113,18 @@ class RegistryError(Exception):
     """A fault of a registry or of the way to it.
 
     `retryable` says whether the same request may succeed soon. `detail` and `exchange` may hold addresses and TLS
-    words, for the log; a user is told the code alone.
+    words, for the log; a user is told the code alone, or `told` where that is not empty.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str, exchange: Exchange | None = None, *, retryable: bool = False
+        self, code: ErrorCode, detail: str, exchange: Exchange | None = None, *, retryable: bool = False, told: str = ""
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code: ErrorCode = code
         self.detail = detail
         self.exchange = exchange or Exchange()
         self.retryable = retryable
+        self.told = told
 
 
 class ClusterUnavailable(Exception):

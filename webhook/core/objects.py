@@ -51,6 +51,11 @@ class Fields:
             return self._step
         return self._above.at(self._step) + ("" if self._place is None else f"[{self._place}]")
 
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The object itself, as it was read."""
+        return self._values
+
     @classmethod
     def of(cls, document: object) -> "Fields":
         """The fields of a whole document, whatever was read. Raises MalformedObject where it is no object."""

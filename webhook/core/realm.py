@@ -5,8 +5,7 @@ compromised mirror), a wrong yes gives a password away; a wrong no costs one unc
 settings. There is no list of public suffixes here, so no guess is made about who owns which domain. The rule is about
 authority instead:
 
-- the registry's own host, whatever the port; a loopback address is a host like any other, and no other loopback address
-  or name is the same host (docs/adr/0030-loopback-realms.md);
+- the registry's own host, whatever the port; all loopback addresses are one host (docs/adr/0030-loopback-realms.md);
 - a domain below the registry's host (reg.example -> auth.reg.example), which the registry's owner hands out;
 - a domain above it (registry.gitlab.com -> gitlab.com), whose owner could answer for the registry anyway, but no bare
   top-level name;
@@ -17,6 +16,7 @@ authority instead:
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
 # Hosts whose realm is a sibling, and that realm's origin.
@@ -72,7 +72,7 @@ def realm_may_have_credentials(
 
 
 def _own_domain(registry: str, realm: str) -> bool:
-    if registry == realm:
+    if registry == realm or (_is_loopback(registry) and _is_loopback(realm)):
         return True
     if _is_literal(registry) or _is_literal(realm):
         return False
@@ -87,6 +87,16 @@ def _is_below(name: str, domain: str) -> bool:
 def _is_literal(host: str) -> bool:
     """Whether it is an address and no name, in any form that resolvers take (10.1, 0x7f.1): by its last part."""
     return host.startswith("[") or re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is not None
+
+
+def _is_loopback(host: str) -> bool:
+    """Every loopback address is the same machine (RFC 1122 3.2.1.3 (g)), and so is localhost (RFC 6761 6.3)."""
+    if host in {"localhost", "[::1]"}:
+        return True
+    try:
+        return IPv4Address(host).is_loopback
+    except AddressValueError:
+        return False
 
 
 def _url(text: str) -> _Place | None:

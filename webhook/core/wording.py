@@ -90,6 +90,8 @@ INTERNAL: Final = "podgate itself failed on it, as its log says"
 """What a user is told where a bug of podgate's kept an image from being known."""
 SECRETS_UNREADABLE: Final = "the pull secrets could not be read: the API server does not answer"
 """What a user is told where nobody knows with which credentials to ask."""
+NOT_KEPT: Final = "not in the cache folder, and offline no registry is asked"
+"""What a user is told of an image that an offline run knows nothing of."""
 
 _ARCHITECTURES: Final = frozenset({"amd64", "arm64", "arm", "ppc64le", "s390x", "riscv64", "loong64"})
 """Architectures of nodes that there are. Nothing else that an image claims becomes a piece of advice."""
@@ -130,6 +132,8 @@ def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> 
         return f"say the build by the label {WINDOWS_BUILD_LABEL}"
     if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
         return _mend_credentials(image, image.error[1])
+    if why == "image-unresolved" and image.error is not None and image.error[1] == NOT_KEPT:
+        return "run podgate once without --offline, with the same credentials"
     if why == "image-unresolved" and image.error is not None:
         return _MEND_ERROR.get(image.error[0], "")
     if why == "matchers-disagree":

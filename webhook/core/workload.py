@@ -107,6 +107,18 @@ def parse_workload(obj: Mapping[str, object], kinds: Kinds = BUILT_IN, resource:
     return _parse(top, judged, kinds)
 
 
+def image_fields(obj: Mapping[str, object], kinds: Kinds = BUILT_IN) -> tuple[tuple[Mapping[str, object], str], ...]:
+    """The mapping and the key that hold each image of an object that parse_workload has read, in the same order: for
+    whoever knows where in a text they stand."""
+    top = Fields.of(obj)
+    judged = kinds.find(top.text("apiVersion"), top.text("kind"))
+    pod = _template(top, judged)[0] if judged is not None else None
+    if judged is None or pod is None:
+        return ()
+    found = _image_fields(pod.demand("spec"), template=bool(judged.way))
+    return tuple((fields.values, key) for _, fields, key in found)
+
+
 def what_matters(workload: Workload) -> tuple[object, ...]:
     """A value that is equal before and after an update exactly where nothing that decides has changed.
 
@@ -216,13 +228,18 @@ def _images(spec: Fields, *, template: bool) -> Iterator[ContainerImage]:
     """The images of a pod. In a template a blank image is passed over: something fills it in before there is a pod."""
     if not any(True for _ in spec.objects("containers")):
         raise MalformedObject("is missing or empty", spec.at("containers"))
+    return (image for image, _, _ in _image_fields(spec, template=template))
+
+
+def _image_fields(spec: Fields, *, template: bool) -> Iterator[tuple[ContainerImage, Fields, str]]:
+    """The images of a pod, each with the object and the field that its reference stands in."""
     for key, role in _CONTAINER_LISTS:
         for container in spec.objects(key):
             image = container.text("image")
             never = container.text("imagePullPolicy") == "Never"
             name = container.text("name")
             if trim_space(image) or not template:
-                yield ContainerImage(name, image, role, never_pulled=never)
+                yield ContainerImage(name, image, role, never_pulled=never), container, "image"
     for volume in spec.objects("volumes"):
         source = volume.maybe("image")
         if source is not None:
@@ -230,7 +247,7 @@ def _images(spec: Fields, *, template: bool) -> Iterator[ContainerImage]:
             never = source.text("pullPolicy") == "Never"
             name = volume.text("name")
             if trim_space(image) or not template:
-                yield ContainerImage(name, image, "volume", never_pulled=never)
+                yield ContainerImage(name, image, "volume", never_pulled=never), source, "reference"
 
 
 def _constraints(metadata: Fields, spec: Fields) -> PodConstraints:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal, TypeVar
@@ -13,6 +14,7 @@ from webhook.core.challenge import Challenge, TokenRequest
 from webhook.core.errors import MalformedDocument, RegistryError
 from webhook.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
 from webhook.core.realm import realm_may_have_credentials
+from webhook.core.reference import Reference
 from webhook.registry.auth import (
     REFUSALS,
     Conclusion,
@@ -52,6 +54,7 @@ ACCEPT: Final = f"{DOCKER_MANIFEST}, {DOCKER_LIST}, {OCI_MANIFEST}, {OCI_INDEX},
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 
 K = TypeVar("K")
+T = TypeVar("T")
 V = TypeVar("V")
 
 _MOST_CHALLENGES: Final = 4096  # registries and repositories that are remembered to challenge; users choose both
@@ -104,22 +107,23 @@ class RegistryClient:
         """
         if key.what != "tag" and not _DIGEST.fullmatch(key.name):
             raise RegistryError("malformed", "not a digest that content can be asked for by")
-        if place.http_fallback:
-            return await self._either_scheme(place, key, login, earlier)
-        return await self._document(place, key, login, earlier)
+        return await self._either_scheme(place, lambda one: self._document(one, key, login, earlier))
 
-    async def _either_scheme(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
-        """https, and http where that is not spoken (docker.NewHTTPFallback); what was found out is remembered."""
+    async def _either_scheme(self, place: Place, ask: Callable[[Place], Awaitable[T]]) -> T:
+        """https, and for some places http where that is not spoken (docker.NewHTTPFallback); what was found out is
+        remembered."""
+        if not place.http_fallback:
+            return await ask(place)
         plain = replace(place, scheme="http", http_fallback=False)
         if place.host not in self._plain:
             try:
-                return await self._document(place, key, login, earlier)
+                return await ask(place)
             except RegistryError as error:
                 has_port = place.host.rpartition(":")[2].isdigit()
                 if not speaks_no_tls(error) and (has_port or not never_connected(error)):
                     raise
             _remember(self._plain, place.host, None)
-        return await self._document(plain, key, login, earlier)
+        return await ask(plain)
 
     async def _document(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
         hint = None
@@ -161,20 +165,44 @@ class RegistryClient:
             return None
         return conclusion
 
+    async def tags(self, place: Place, reference: Reference, login: Login, query: str) -> Reply:
+        """A page of the tags of a reference's repository, as JSON. `query`: which one, in the words of the registry.
+
+        Raises RegistryError.
+        """
+        return await self._either_scheme(place, lambda one: self._tags(one, reference, login, query))
+
+    async def _tags(self, place: Place, reference: Reference, login: Login, query: str) -> Reply:
+        url = place.url(reference.path, "tags", "list")
+        ask = self._ask(place, login, f"{url}{'&' if '?' in url else '?'}{query}")
+        about = Key("", reference.domain, reference.path, "tag", "")
+        conclusion = await self._about(place, about, login, replace(ask, accept="application/json"))
+        if conclusion.reply.status != 200:
+            raise _refusal(place, conclusion.reply)
+        return conclusion.reply
+
     async def _converse(
         self, place: Place, key: Key, login: Login, *, method: Literal["GET", "HEAD"] = "GET"
     ) -> Conclusion:
         what = "blobs" if key.what == "config" else "manifests"
-        ask = Ask(
-            url=place.url(key.repository, what, key.name),
-            accept="*/*" if what == "blobs" else ACCEPT,
-            limit=CONFIG_LIMIT if what == "blobs" else MANIFEST_LIMIT,
+        ask = self._ask(place, login, place.url(key.repository, what, key.name))
+        if what == "blobs":
+            ask = replace(ask, accept="*/*", limit=CONFIG_LIMIT)
+        return await self._about(place, key, login, replace(ask, method=method))
+
+    def _ask(self, place: Place, login: Login, url: str) -> Ask:
+        return Ask(
+            url=url,
+            accept=ACCEPT,
+            limit=MANIFEST_LIMIT,
             tls=place.tls,
             header=place.header,
             secrets=login.secrets,
             dial_timeout=place.dial_timeout,
-            method=method,
         )
+
+    async def _about(self, place: Place, key: Key, login: Login, ask: Ask) -> Conclusion:
+        """What comes of a request about a repository, in the end."""
         first = await self._firsts.wait(place.origin)
         try:
             return await self._conversation(place, key, login, ask)

@@ -88,6 +88,13 @@ class Places:
         self._read_at = self._hooks.clock()
 
 
+def as_written(root: Path | None) -> str:
+    """What tells hosts directories apart by what stands in them: the same in each run, and not to be read backwards.
+    Raises RegistryError where the directory cannot be read."""
+    files = {} if root is None else _tree(root)
+    return hashlib.sha256(repr(sorted(files.items())).encode("utf-8", "backslashreplace")).hexdigest()
+
+
 def _tree(root: Path) -> dict[str, str]:
     """The files of the root and of its directories; names that begin with .. are Kubernetes' own (..data)."""
     files: dict[str, str] = {}

@@ -30,6 +30,7 @@ from webhook.registry.flight import Flights
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.places import Places
 from webhook.registry.rounds import Rounds
+from webhook.registry.tags import TagList, TagLists
 from webhook.registry.transport import Transports
 from webhook.registry.wire import Wire
 
@@ -87,6 +88,7 @@ class RegistryImages:
         self._client = RegistryClient(wire, self._options, hooks)
         self._places = Places(self._options.hosts_dir, hooks)
         self._rounds = Rounds(self._client, self._places, self._options, hooks)
+        self._tags = TagLists(self._client, self._places)
         self._cache = Cache(self._options.cache_bytes, hooks)
         self._hooks = hooks
         self._flights: Flights[Document] = Flights(hooks.context)
@@ -146,6 +148,22 @@ class RegistryImages:
                 found.setdefault(document.digest, document)
         return tuple(found.values())
 
+    async def tags(self, reference: Reference, access: Access) -> TagList:
+        """The tags of the reference's repository; one list a repository and login, however often it is asked for.
+        Raises RegistryError, and BadCredentials."""
+        if not self._options.may_ask(reference.domain):
+            raise RegistryError("blocked-host", f"allowedHosts leaves out {reference.domain}")
+        refusals: list[RegistryError] = []
+        async with aclosing(logins(reference, access, self._options.own, self._salt)) as ways:
+            async for login in ways:
+                try:
+                    return await self._tags.of(reference, login, access.deadline)
+                except RegistryError as error:
+                    if error.code not in REFUSALS:
+                        raise
+                    refusals.append(error)
+        raise min(refusals, key=lambda error: _TELLING.index(error.code))
+
     @property
     def legacy(self) -> "Legacy":
         """What a client under other options may take over."""
@@ -159,6 +177,7 @@ class RegistryImages:
     async def aclose(self) -> None:
         """Ends what is under way and closes all connections."""
         await self._flights.aclose()
+        await self._tags.aclose()
         await self._places.aclose()
         await self._client.aclose()
         await self._transports.aclose()

@@ -58,6 +58,7 @@ class Reply:
     """What came back in the end. `challenges`: the WWW-Authenticate lines, none where the answer is another host's than
     the one that was asked. `body`: whole where the status is 200, else its beginning. `public`: whether the host that
     was asked first has a public address. `url`: fit for a log. `retry_after`: seconds, None where the host names none.
+    `link`: the Link header, empty where the answer is another host's.
     """
 
     status: int
@@ -68,6 +69,7 @@ class Reply:
     challenges: tuple[str, ...] = field(default=(), repr=False)
     public: bool = False
     retry_after: float | None = None
+    link: str = ""
 
     def fault(self, code: ErrorCode, detail: str, *, retryable: bool = False) -> RegistryError:
         """A RegistryError of this exchange, which quotes an error's body alone: any other may be a token, or what only
@@ -216,6 +218,7 @@ class Wire:
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
             public=_public(response),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
+            link=headers.get("Link", "") if way.home else "",
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from webhook.core.decision import ImageFinding, Judgement, NodeFinding
+from webhook.core.place import NOWHERE, Place
 from webhook.core.platform import format_platform
 
 API_VERSION: Final = "podgate.dev/check/v1"
@@ -12,10 +13,14 @@ API_VERSION: Final = "podgate.dev/check/v1"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One object and where it stood: file and number of the document (`app.yaml#2`)."""
+    """One object and where it stood: `source` is file and number of the document (`app.yaml#2`), `place` the lines.
+
+    `place.images` goes with `judgement.workload.images`; `judgement.images` are the same, or none (skipped).
+    """
 
     source: str
     judgement: Judgement
+    place: Place = NOWHERE
 
 
 def check_document(checked: Sequence[Checked]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from webhook.core.descriptor import Descriptor
 from webhook.core.platform import Platform, format_platform
 from webhook.core.reference import Reference
 from webhook.core.trace import Answered, Exchanged
-from webhook.inspection import Entry, Fault, Inspection
+from webhook.inspection import Entry, Fault, Inspection, NodesAlike
 
 API_VERSION: Final = "podgate.dev/inspect/v1"
 
@@ -34,6 +34,7 @@ def _image(one: Inspection) -> dict[str, Any]:
         "notes": [] if offer is None else list(offer.notes),
         "stale": one.stale,
         "error": _error(one.fault),
+        "nodes": None if one.nodes is None else [_nodes(group) for group in one.nodes],
         "answers": [_answer(answer) for answer in one.trace.answers],
         "requests": [_request(request) for request in one.trace.requests],
         "fromCache": one.trace.from_cache,
@@ -87,6 +88,19 @@ def _platform(platform: Platform) -> dict[str, Any]:
 
 def _error(fault: Fault | None) -> dict[str, str] | None:
     return None if fault is None else {"code": fault[0], "message": fault[1]}
+
+
+def _nodes(group: NodesAlike) -> dict[str, Any]:
+    return {
+        "platform": group.platform,
+        "runtime": group.runtime or None,
+        "count": len(group.names),
+        "names": list(group.names),
+        "outcome": group.outcome.verdict,
+        "why": group.outcome.why,
+        "message": group.text,
+        "mend": group.mend or None,
+    }
 
 
 def _answer(answer: Answered) -> dict[str, Any]:

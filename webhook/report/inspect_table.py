@@ -4,17 +4,18 @@ Digests stand whole on lines of their own, so that they can be copied; with an i
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from webhook.core.manifest import DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from webhook.core.outcome import Verdict
 from webhook.core.platform import format_platform
-from webhook.core.text import clean
+from webhook.core.text import clean, name_some
 from webhook.core.trace import ANONYMOUS, NOBODY, Answered, Exchanged
-from webhook.inspection import Entry, Inspection, Offer
+from webhook.inspection import Entry, Inspection, NodesAlike, Offer
 
 _TYPES: Final = {
     OCI_INDEX: "OCI index",
@@ -26,6 +27,8 @@ _TYPES: Final = {
 }
 _LOGINS: Final = {NOBODY: "none was asked for", ANONYMOUS: "an anonymous token"}
 _HEX: Final = re.compile("([0-9a-f]{12})[0-9a-f]{20,}")
+_STYLES: Final[Mapping[Verdict, str]] = {"fails": "red", "uncertain": "yellow", "runs": "green"}
+_ORDER: Final[tuple[Verdict, ...]] = ("fails", "uncertain", "runs")
 _LABEL: Final = 11
 """Columns of the words at the left, a blank included."""
 _LONG: Final = 1000
@@ -60,7 +63,24 @@ def _lines(one: Inspection) -> Iterator[Line]:
         yield _labelled("stale", "the registry is down: this is what it said before"), "yellow"
     if one.fault is not None:
         yield _labelled("error", f"{one.fault[0]}: {clean(one.fault[1], _LONG)}"), "red"
+    if one.nodes is not None:
+        yield from _nodes(one.nodes)
     yield from _trace(one)
+
+
+def _nodes(groups: Sequence[NodesAlike]) -> Iterator[Line]:
+    """On which nodes it works, those where it fails first: what somebody asks for."""
+    yield _labelled("nodes", str(sum(len(group.names) for group in groups)) if groups else "none"), ""
+    in_order = sorted(groups, key=lambda group: _ORDER.index(group.outcome.verdict))
+    rows = [
+        (group.outcome.verdict, clean(group.platform or "unknown"), clean(group.runtime or "runtime unknown"))
+        for group in in_order
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for group, row in zip(in_order, rows, strict=True):
+        columns = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        yield f"    {columns}  {name_some(group.names)}", _STYLES[group.outcome.verdict]
+        yield f"      {group.text}{f'; {group.mend}' if group.mend else ''}", ""
 
 
 def _offer(offer: Offer) -> Iterator[Line]:

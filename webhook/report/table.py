@@ -9,6 +9,8 @@ from rich.text import Text
 
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
+from webhook.report.lines import disarmed
+from webhook.report.spots import title
 
 _STYLES: Final = {"deny": "red", "warn": "yellow", "allow": "green", "skipped": "bright_black"}
 """Colours alone: with NO_COLOR nothing is left of them."""
@@ -29,20 +31,18 @@ def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for one, row in zip(checked, rows, strict=True):
         line = Text.assemble((row[0].ljust(widths[0]), _STYLES[row[0]]))
-        line.append(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip())
+        line.append(disarmed(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip()))
         console.print(line)
         for text in _details(one, width):
-            console.print(Text(text))
+            console.print(Text(disarmed(text)))
     console.print(Text(", ".join(f"{count} {word}" for word, count in summary(checked).items())))
 
 
 def _row(one: Checked) -> tuple[str, str, str, str]:
     judgement = one.judgement
-    workload = judgement.workload
     word = "skipped" if judgement.reason == "skipped" else judgement.decision
-    name = f"{workload.kind} {clean(workload.namespace)}/{clean(workload.name)}"
     reason = "" if judgement.reason == "skipped" else judgement.reason
-    return word, name, reason, clean(one.source, 200)
+    return word, title(one), reason, clean(one.source, 200)
 
 
 def _details(one: Checked, width: int) -> Iterable[str]:

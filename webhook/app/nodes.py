@@ -1,0 +1,72 @@
+"""Nodes for a run of the command line: of a file, thought up, or of a cluster."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from webhook.check import doubt_about, parse_target, read_nodes
+from webhook.cluster.files import FileCluster, FullCluster
+from webhook.core.errors import ClusterUnavailable
+from webhook.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSources:
+    """Where nodes come from. `file`: as `kubectl get nodes -o yaml` prints them. `live`: the kubeconfig's cluster is
+    asked, in the current context where `context` is None, and stands behind what else there is.
+
+    `admitted`: whether the pods that are judged have been through admission (FileCluster). `deadline`: until when the
+    cluster may take to list its nodes, a time of the event loop's clock; None: as long as it takes.
+    """
+
+    file: str | None = None
+    targets: tuple[str, ...] = ()
+    context: str | None = None
+    live: bool = False
+    admitted: bool = True
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNodes:
+    """Nodes as a cluster. `api_server`: the URL of the one that was asked, None where none was. `notes`: lines for
+    people."""
+
+    cluster: FileCluster
+    api_server: str | None
+    notes: tuple[str, ...]
+
+
+async def find_nodes(stack: AsyncExitStack, sources: NodeSources, settings: Settings) -> FoundNodes:
+    """The nodes of all sources together. What has been opened is closed with `stack`.
+
+    Raises MalformedInput for a file or target, ClusterUnavailable where the cluster does not answer.
+    """
+    nodes = [parse_target(text) for text in sources.targets]
+    notes = [doubt for target in nodes if (doubt := doubt_about(target))]
+    if sources.file:
+        from_file = read_nodes(sources.file)
+        notes += [] if from_file else [f"{sources.file}: no nodes in it"]
+        nodes += from_file
+    live, api_server = await _live(stack, sources, settings) if sources.live else (None, None)
+    cluster = FileCluster(before=live, admitted=sources.admitted)
+    for node in nodes:
+        cluster.add_node(node)
+    return FoundNodes(cluster, api_server, tuple(notes))
+
+
+async def _live(stack: AsyncExitStack, sources: NodeSources, settings: Settings) -> tuple[FullCluster, str]:
+    """The kubeconfig's cluster, with its nodes listed, and its URL."""
+    # Loaded only here: without a cluster no Kubernetes client is imported.
+    from webhook.cluster.connection import connect  # noqa: PLC0415
+    from webhook.cluster.live import LiveCluster  # noqa: PLC0415
+
+    connection = await connect(context=sources.context)
+    live = LiveCluster(connection, admitted=sources.admitted, with_node_pools=settings.nodes.node_pools)
+    stack.push_async_callback(live.close)
+    try:
+        async with asyncio.timeout_at(sources.deadline):
+            await live.start(watch=False)
+    except TimeoutError:
+        raise ClusterUnavailable(f"{connection.host}: no answer within --timeout") from None
+    return live, connection.host

@@ -1,0 +1,274 @@
+"""`podgate scan`: a cluster's workloads, or saved ones, nodes and registries, put together for one run."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, TextIO
+
+from webhook import interrupts
+from webhook.app.keeping import CacheChoice
+from webhook.app.parts import docker_logins, own_credentials, registry_options
+from webhook.app.surroundings import in_environment
+from webhook.check import doubt_about, parse_target, read_nodes
+from webhook.cluster.documents import Object, iterate_documents, located
+from webhook.cluster.files import FileCluster
+from webhook.core.errors import MalformedInput, MalformedObject
+from webhook.core.fleet import Fleet
+from webhook.core.scheduling import Node
+from webhook.observability import logs
+from webhook.ports import Images
+from webhook.registry.kept import Keeping, KeptImages
+from webhook.registry.options import Hooks, RegistryOptions
+from webhook.registry.resolver import RegistryImages
+from webhook.report.lines import deliver, say
+from webhook.report.progress import progress
+from webhook.report.scan_csv import write_csv
+from webhook.report.scan_document import write_json
+from webhook.report.scan_table import print_survey
+from webhook.report.survey import STATES, State, Survey
+from webhook.report.surveying import Surveyed, survey_of
+from webhook.scan import AT_ONCE, Advisor, Pace, judge_fleet, scan_settings
+from webhook.service import Judge
+from webhook.settings import Settings, judged_kinds, load_settings
+
+if TYPE_CHECKING:
+    from webhook.cluster.connection import Connection
+
+STDIN: Final = "-"
+"""The name that stands for standard input."""
+
+FailOn = Literal["never", "blocked", "partial", "unknown"]
+"""From which state of a workload on a scan fails; the worse ones count too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """The options of `podgate scan`, as the command line has them.
+
+    files: saved workloads, none: the cluster's are listed. namespaces: none for all. timeout: seconds for the whole
+    run, None: none. cache_ttl: seconds for which what a tag was is not asked for again.
+    """
+
+    files: tuple[str, ...] = ()
+    config: str | None = None
+    nodes: str | None = None
+    targets: tuple[str, ...] = ()
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    output: str = "table"
+    fail_on: FailOn = "never"
+    suggest: bool = False
+    jobs: int = AT_ONCE
+    timeout: float | None = None
+    cache_dir: str | None = None
+    cache_ttl: float = 3600.0
+    offline: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run as it goes: what it is told and what it tells."""
+
+    request: ScanRequest
+    settings: Settings
+    environment: Mapping[str, str]
+    stack: contextlib.AsyncExitStack
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    subject: str = ""
+
+
+def run_scan(request: ScanRequest, environment: Mapping[str, str], output: TextIO | None) -> int:
+    """`podgate scan`: prints the survey to `output` (None: it is closed) and all else to standard error.
+
+    Returns the exit code: 2 where something could not be read, so that the survey is not complete; 1 where `fail_on` is
+    met; else 0. Raises MalformedInput and ClusterUnavailable where nothing can be looked at at all.
+    """
+    only_given = bool(request.targets or request.nodes)
+    settings = scan_settings(load_settings(request.config, environment), only_given=only_given)
+    logs.set_up("error", "text")
+    logging.getLogger("webhook.cluster.runtime_classes").setLevel(logging.WARNING)  # all else is in the survey
+    survey, subject = interrupts.run(_scan(request, settings, environment))
+    deliver(output, lambda stream: WRITERS[request.output](survey, subject, stream))
+    for line in (*survey.notes, *survey.problems):
+        say(line)
+    return 2 if survey.problems else int(_fails(survey, request.fail_on))
+
+
+def _write_html(survey: Survey, subject: str, stream: TextIO) -> None:
+    from webhook.report.html import Heading, write_html  # noqa: PLC0415  # most runs print no page
+
+    write_html(survey, Heading(subject, datetime.now(UTC), version("podgate")), stream)
+
+
+WRITERS: Final[Mapping[str, Callable[[Survey, str, TextIO], None]]] = MappingProxyType(
+    {
+        "table": lambda survey, _, stream: print_survey(survey, stream),
+        "json": lambda survey, _, stream: write_json(survey, stream),
+        "csv": lambda survey, _, stream: write_csv(survey, stream),
+        "html": _write_html,
+    }
+)
+"""The forms of output by name; the choices of `scan -o` are these."""
+
+
+def _fails(survey: Survey, fail_on: FailOn) -> bool:
+    if fail_on == "never":
+        return False
+    failing: Sequence[State] = STATES[: STATES.index(fail_on) + 1]
+    return any(one.state in failing for one in survey.workloads)
+
+
+async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[str, str]) -> tuple[Survey, str]:
+    async with contextlib.AsyncExitStack() as stack:
+        run = _Run(request, settings, environment, stack)
+        deadline = None if request.timeout is None else asyncio.get_running_loop().time() + request.timeout
+        targets = [parse_target(text) for text in request.targets]
+        run.notes += [doubt for target in targets if (doubt := doubt_about(target))]
+        fleet, by_word, cluster, api_server = await _gather(run, targets)
+        images, asked = await _images(run, api_server)
+        judge = Judge(settings, images, cluster)
+        groups = list(fleet.groups(by_word=by_word))
+        with progress("looking images up", len(groups), environment) as done:
+            pace = Pace(request.jobs, deadline, done)
+            entries = await judge_fleet(judge, groups, cluster.nodes(), pace)
+        nodes = [node for node in cluster.nodes() if node not in targets]
+        survey = survey_of(entries, nodes, targets=targets)
+        if request.suggest and asked is not None:
+            with progress("looking for other tags", None, environment):
+                survey, said = await Advisor(judge, cluster, asked, pace).advise(survey, entries)
+            run.notes += said
+        _look_back(run, survey, entries)
+        return replace(survey, notes=tuple(run.notes), problems=tuple(run.problems)), run.subject
+
+
+def _look_back(run: _Run, survey: Survey, entries: Sequence[Surveyed]) -> None:
+    """What people have to know of the run as a whole."""
+    if run.request.offline and run.request.suggest:
+        run.notes.append("--suggest asks registries, so that offline there are no suggestions")
+    if not entries and not run.problems:
+        run.notes.append("there are no workloads")
+    late = sum(one.error is not None and one.error[0] == "timeout" for one in survey.images)
+    if late and run.request.timeout is not None:
+        run.notes.append(f"{late} image{'' if late == 1 else 's'} could not be looked up in time (--timeout)")
+
+
+async def _gather(run: _Run, targets: Sequence[Node]) -> tuple[Fleet, bool, FileCluster, str | None]:
+    """The workloads; whether their own word says how many there are; what stands for the cluster; and the URL of the
+    API server that is asked, None where none is."""
+    request = run.request
+    fleet = Fleet(judged_kinds(run.settings))
+    counting = _from_files(run, fleet)
+    nodes = [*targets]
+    if request.nodes:
+        found = read_nodes(request.nodes)
+        run.notes += [] if found else [f"{request.nodes}: no nodes in it"]
+        nodes += found
+    in_files = any(obj.get("kind") == "Node" for obj in counting)
+    live = None
+    connection: Connection | None = None
+    ask_nodes = not (request.nodes or targets or in_files)
+    if not request.files or ask_nodes or request.context:
+        # Loaded only here: a scan of files imports no Kubernetes client.
+        from webhook.cluster.connection import connect  # noqa: PLC0415
+        from webhook.cluster.live import LiveCluster  # noqa: PLC0415
+
+        connection = await connect(context=request.context)
+        live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools)
+        run.stack.push_async_callback(live.close)
+        if not request.files:
+            await _from_cluster(run, fleet, connection)
+        if ask_nodes:
+            await live.start(watch=False)
+    cluster = FileCluster.from_documents(counting, nodes=nodes, before=live)
+    by_word = bool(request.files) and not fleet.has_pods
+    if by_word and any(True for _ in fleet.groups()):
+        run.notes.append("no pods in the files: replicas are those that the workloads ask for")
+    return fleet, by_word, cluster, None if connection is None else connection.host
+
+
+def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
+    """Takes saved workloads over, one after the other. The objects that count as if they were in the cluster."""
+    counting: list[Object] = []
+    scratch = FileCluster()
+    wanted = set(run.request.namespaces)
+    for name in run.request.files:
+        shown = "stdin" if name == STDIN else name
+        taken = 0
+        try:
+            for source, obj in iterate_documents(_content(name), shown):
+                taken += 1
+                try:
+                    with located(source):
+                        if scratch.add(obj):
+                            counting.append(obj)
+                        elif not wanted or _namespace(obj) in wanted:
+                            fleet.take(obj)
+                except MalformedInput as error:
+                    run.problems.append(str(error))
+        except MalformedObject as error:
+            run.problems.append(str(error))
+            continue
+        if not taken:
+            run.problems.append(f"{shown}: no objects in it")
+    run.subject = ", ".join("standard input" if name == STDIN else name for name in run.request.files)
+    return counting
+
+
+def _namespace(obj: Object) -> str:
+    metadata = obj.get("metadata")
+    return str((metadata if isinstance(metadata, Mapping) else {}).get("namespace") or "default")
+
+
+def _content(name: str) -> bytes:
+    """The bytes of a file, or of standard input. Raises MalformedObject."""
+    try:
+        if name == STDIN:
+            return sys.stdin.buffer.read() if sys.stdin is not None else b""
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise MalformedObject(f"cannot be read: {error.strerror or error}", name) from None
+    except ValueError as error:  # a name with a NUL in it
+        raise MalformedObject(f"cannot be read: {error}", repr(name)) from None
+
+
+async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> None:
+    """Lists the workloads of a cluster."""
+    from webhook.cluster.listing import list_fleet  # noqa: PLC0415  # as above
+
+    namespaces = tuple(dict.fromkeys(run.request.namespaces))
+    with progress("listing workloads", None, run.environment) as done:
+
+        def take(obj: Mapping[str, object], resource: str) -> None:
+            done()
+            fleet.take(obj, resource)
+
+        run.problems += await list_fleet(connection, take, namespaces, judged_kinds(run.settings).further)
+    where = f"namespace {', '.join(namespaces)} of " if namespaces else ""
+    run.subject = f"{where}{connection.host}"
+
+
+async def _images(run: _Run, api_server: str | None) -> tuple[Images, RegistryImages | None]:
+    """Registries by way of the cache folder; beside it the client that asks for tags, None where offline."""
+    request, stack = run.request, run.stack
+    own = (*own_credentials(run.settings, Hooks()), docker_logins(run.environment, say, run.problems.append))
+    for source in own:
+        stack.push_async_callback(source.aclose)
+    options: RegistryOptions = in_environment(registry_options(run.settings, own), run.environment, api_server)
+    # What a workload is told must not depend on which others were looked up before it; and a tag is asked for once.
+    options = replace(options, lend_lists=False, tag_ttl=max(options.tag_ttl, request.cache_ttl))
+    choice = CacheChoice(request.cache_dir, request.offline, always=True, ttl=request.cache_ttl)
+    folder = choice.path(run.environment)
+    asked = None if request.offline else await stack.enter_async_context(RegistryImages(options))
+    if folder is None:
+        assert asked is not None  # or `path` has raised
+        return asked, asked
+    keeping = Keeping(folder, choice.ttl)
+    return await stack.enter_async_context(KeptImages(asked, options, keeping, run.notes.append)), asked

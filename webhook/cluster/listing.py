@@ -1,0 +1,189 @@
+"""Everything of a kind in a cluster, once: page by page, so that never more than a page of it is held."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from webhook.cluster.connection import Connection, ListExpired
+from webhook.cluster.objects import is_object_name
+from webhook.core.errors import ClusterUnavailable, MalformedInput
+from webhook.core.kinds import FurtherKind
+
+PAGE: Final = 500
+"""Objects in an answer; kubectl asks for as many at a time (cli-runtime, --chunk-size)."""
+
+_PAGE_SECONDS: Final = 60.0
+"""For one page: an API server whose cache is cold reads 500 large pods from etcd first."""
+
+_MOST_SETBACKS: Final = 5
+"""Times that a page is asked for again, where the API server says how: it is busy, or the list has expired."""
+_BUSY: Final = frozenset({429, 503})
+_LONGEST_PAUSE: Final = 10.0
+"""Seconds that a busy API server is left alone, if it asks for more."""
+
+_MOST_BAD: Final = 5
+"""Objects of a kind that are not understood and named; the others are counted."""
+
+Take = Callable[[Mapping[str, Any], str], object]
+"""Takes an object over, with the plural of its kind, and keeps no more of it than it needs. Raises MalformedInput where
+it is not understood."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A kind to be listed: `path` of its API, `plural`, and the apiVersion and kind that the items of a list lack."""
+
+    path: str
+    plural: str
+    api_version: str
+    kind: str
+
+    def where(self, namespace: str) -> str:
+        """The path of its objects in a namespace, in all of them where that is empty."""
+        middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        return f"{self.path}{middle}/{self.plural}"
+
+
+PODS: Final = Listed("/api/v1", "pods", "v1", "Pod")
+
+WITH_TEMPLATES: Final = (
+    Listed("/apis/apps/v1", "replicasets", "apps/v1", "ReplicaSet"),
+    Listed("/apis/apps/v1", "deployments", "apps/v1", "Deployment"),
+    Listed("/apis/apps/v1", "statefulsets", "apps/v1", "StatefulSet"),
+    Listed("/apis/apps/v1", "daemonsets", "apps/v1", "DaemonSet"),
+    Listed("/apis/batch/v1", "jobs", "batch/v1", "Job"),
+    Listed("/apis/batch/v1", "cronjobs", "batch/v1", "CronJob"),
+    Listed("/api/v1", "replicationcontrollers", "v1", "ReplicationController"),
+)
+"""What pods are made from. They are listed after the pods: an owner that is made in between is found all the same."""
+
+
+async def list_all(connection: Connection, listed: Listed, namespace: str = "") -> AsyncIterator[dict[str, Any]]:
+    """The objects of a kind, in one namespace or (empty) in all, one after the other.
+
+    Where the list expires on the way, it goes on with what is stored by then, as the API server offers: objects that
+    were made or deleted in the meantime may be missing or there, none is there twice. Raises ClusterUnavailable; status
+    403 where they may not be listed, 404 where the API is not served.
+    """
+    token = ""
+    while True:
+        items, token = await _page(connection, listed, namespace, token)
+        items.reverse()
+        while items:  # each is let go of before the next: a page is held once, and never two
+            item = items.pop()
+            if isinstance(item, dict):
+                yield {**item, "apiVersion": listed.api_version, "kind": listed.kind}
+        if not token:
+            return
+
+
+async def _page(connection: Connection, listed: Listed, namespace: str, token: str) -> tuple[list[Any], str]:
+    """The items of a page, and the token of the next one, empty where there is none."""
+    setbacks = 0
+    while True:
+        query = [("limit", str(PAGE))] + ([("continue", token)] if token else [])
+        try:
+            answer = await connection.get(listed.where(namespace), query, seconds=_PAGE_SECONDS)
+            break
+        except ClusterUnavailable as error:
+            setbacks += 1
+            if setbacks > _MOST_SETBACKS:
+                raise
+            if isinstance(error, ListExpired) and error.token:
+                _log.info("The list of %s goes on from where it was: %s", listed.plural, error)
+                token = error.token
+            elif error.retry_after is not None and error.status in _BUSY:
+                await asyncio.sleep(min(error.retry_after, _LONGEST_PAUSE))
+            else:
+                raise
+    items, metadata = answer.get("items"), answer.get("metadata")
+    following = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
+    return items if isinstance(items, list) else [], following
+
+
+async def list_fleet(
+    connection: Connection, take: Take, namespaces: Sequence[str], further: Iterable[FurtherKind]
+) -> list[str]:
+    """Gives all pods, and then what they are made from, to `take`; returns what could not be read, a line each.
+
+    `namespaces`: none for all. What may not be listed, or is not understood, leaves the rest as it is. Raises
+    ClusterUnavailable where pods cannot be listed for another reason than a missing permission: then the API server
+    cannot be asked at all.
+    """
+    kinds, problems = await further_kinds(connection, further)
+    for listed in (PODS, *WITH_TEMPLATES, *kinds):
+        bad: list[str] = []
+        for namespace in namespaces or ("",):
+            try:
+                async for obj in list_all(connection, listed, namespace):
+                    try:
+                        take(obj, listed.plural)
+                    except MalformedInput as error:
+                        bad.append(f"{listed.kind} {_name(obj)}: {error}")
+            except ClusterUnavailable as error:
+                if listed is PODS and error.status != 403:
+                    raise
+                where = f" in the namespace {namespace}" if namespace else ""
+                problems.append(f"{listed.plural}{where} are not known: {error}")
+        problems += bad[:_MOST_BAD]
+        if len(bad) > _MOST_BAD:
+            problems.append(f"{len(bad) - _MOST_BAD} more {listed.plural} were not understood")
+    return problems
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    metadata = obj.get("metadata")
+    fields = metadata if isinstance(metadata, Mapping) else {}
+    return f"{fields.get('namespace')}/{fields.get('name')}"
+
+
+async def further_kinds(connection: Connection, kinds: Iterable[FurtherKind]) -> tuple[list[Listed], list[str]]:
+    """The kinds that settings add, as the API server serves them, and what is wrong with the others, a line each."""
+    found, problems = [], []
+    groups: dict[str, tuple[str, list[Mapping[str, Any]]] | str] = {}
+    for one in kinds:
+        if one.group not in groups:
+            groups[one.group] = await _served(connection, one.group)
+        served = groups[one.group]
+        if isinstance(served, str):
+            problems.append(f"kind {one.resource}.{one.group}: {served}")
+            continue
+        version, resources = served
+        named = [str(each.get("kind")) for each in resources if each.get("name") == one.resource]
+        if named:
+            path = f"/apis/{one.group}/{version}" if one.group else f"/api/{version}"
+            api_version = f"{one.group}/{version}" if one.group else version
+            found.append(Listed(path, one.resource, api_version, named[0]))
+        else:
+            problems.append(f"kind {one.resource}.{one.group}: the API server serves none in {version}")
+    return found, problems
+
+
+async def _served(connection: Connection, group: str) -> tuple[str, list[Mapping[str, Any]]] | str:
+    """The preferred version of an API group, and its resources; a text where there is none."""
+    try:
+        if not group:
+            version = "v1"
+            found = await connection.get("/api/v1")
+        else:
+            if not is_object_name(group):
+                return "no API group has such a name"
+            about = await connection.get(f"/apis/{group}")
+            preferred = about.get("preferredVersion")
+            version = str((preferred if isinstance(preferred, Mapping) else {}).get("version") or "")
+            if not is_object_name(version):
+                return "the API server names no version of the group"
+            found = await connection.get(f"/apis/{group}/{version}")
+    except ClusterUnavailable as error:
+        return "its API group is not served" if error.status == 404 else str(error)
+    return version, list(_resources(found))
+
+
+def _resources(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    resources = document.get("resources")
+    yield from (each for each in (resources if isinstance(resources, list) else ()) if isinstance(each, Mapping))
