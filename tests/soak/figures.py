@@ -20,7 +20,8 @@ _NEARLY: Final = 0.95
 class Ending:
     """What is known at the end. `samples`: under load, once warm. `rests`: without load, once warm and at the end.
     `sent_seconds`: how long the load lasted. `recovered`: of `asked_again` images of registries that were ill, those
-    that got the right answer, within so many seconds."""
+    that got the right answer, within so many seconds. `refused_connections`: of one new one a second, those that came
+    to nothing. `lag`: by how many seconds the run itself was late at worst."""
 
     judge: Judge
     samples: Sequence[Sample]
@@ -37,6 +38,8 @@ class Ending:
     met: int
     reloads: tuple[int, int]
     refusals: tuple[int, int]
+    refused_connections: int
+    lag: float
     wrong_certificates: int
     exit_code: int
 
@@ -71,6 +74,7 @@ def _errors(end: Ending) -> list[Figure]:
         Figure("connections to an address that settings refuse", end.trespassers, "connections", 0),
         Figure("images right at last where registries had faults", end.recovered, "images", end.asked_again, "exactly"),
         Figure("seconds until they were", end.recovery_seconds, "s"),
+        Figure("new connections that failed, of one a second", end.refused_connections, "connections", 0),
         Figure("certificates at the end that are not the newest", end.wrong_certificates, "certificates", 0),
         Figure("settings taken over", end.reloads[0], "files", end.reloads[1], "least"),
         Figure("settings refused", end.refusals[0], "files", end.refusals[1], "least"),
@@ -112,6 +116,7 @@ def _others(end: Ending) -> list[Figure]:
         Figure("Events that wait, most", max(sample.events for sample in end.samples), "Events", 1024),
         Figure("series of /metrics at the end", end.rests[1].series, "series"),
         Figure("of one core in use", 100 * busy, "percent"),
+        Figure("the run's own delay, longest (else the machine is too busy for it)", end.lag, "s"),
     ]
 
 

@@ -132,13 +132,13 @@ class Webhook:
 
     async def shown_serial(self) -> int:
         """The serial number of the certificate that a new connection gets. Raises ssl.SSLError where it is no good."""
-        _, writer = await asyncio.open_connection("localhost", self._port, ssl=self.trust)
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection("localhost", self._port, ssl=self.trust)
         try:
             found = writer.get_extra_info("ssl_object").getpeercert()
             return int(found["serialNumber"], 16)
         finally:
-            writer.close()
-            await writer.wait_closed()
+            writer.transport.abort()
 
     async def ask(self, body: bytes) -> dict[str, Any]:
         """The response to one review, apart from the load."""
