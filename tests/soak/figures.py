@@ -52,6 +52,7 @@ def figures(end: Ending) -> list[Figure]:
 def _answers(end: Ending) -> list[Figure]:
     judge = end.judge
     return [
+        Figure("minutes of load", end.sent_seconds / 60, "minutes"),
         Figure("reviews answered", judge.answered, "reviews"),
         Figure("reviews a second", judge.answered / end.sent_seconds, "a second", _NEARLY * RATE, "least"),
         Figure("reviews without an answer of status 200", judge.lost, "reviews", 0),
