@@ -110,14 +110,16 @@ def _flat(end: Ending) -> list[Figure]:
 
 
 def _others(end: Ending) -> list[Figure]:
-    busy = (end.samples[-1].cpu - end.samples[0].cpu) / (end.samples[-1].at - end.samples[0].at)
+    first, last = end.samples[0], end.samples[-1]
+    busy, waited = last.cpu - first.cpu, last.waited - first.waited
     return [
         Figure("threads, most", max(sample.threads for sample in end.samples), "threads"),
         Figure("cache, most", max(sample.cached for sample in end.samples), "MiB", 8),
         Figure("Events that wait, most", max(sample.events for sample in end.samples), "Events", 1024),
         Figure("series of /metrics at the end", end.rests[1].series, "series"),
-        Figure("of one core in use", 100 * busy, "percent"),
-        Figure("the run's own delay, longest (else the machine is too busy for it)", end.lag, "s"),
+        Figure("of one core in use", 100 * busy / (last.at - first.at), "percent"),
+        Figure("of the time without a core that was wanted", 100 * waited / (last.at - first.at), "percent"),
+        Figure("the run's own delay, longest", end.lag, "s"),
     ]
 
 

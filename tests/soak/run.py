@@ -76,8 +76,8 @@ class _Run:
         self._seconds = seconds
         self._warm = max(WARM_SHARE * seconds, min(round_seconds(len(there.faults)), seconds / 2))
         self._chance = changes.chance
-        questions = Questions(world, self._chance)
-        self._judge = Judge(questions.draw, questions.kinds, self._chance)
+        self._questions = Questions(world, self._chance)
+        self._judge = Judge(self._questions.draw, self._questions.kinds, self._chance)
         self._samples: list[Sample] = []
         self._began = time.monotonic()
         self._lag = 0.0
@@ -86,7 +86,9 @@ class _Run:
     async def whole(self) -> Outcome:
         """All of it."""
         say(f"warm-up of {self._warm:.0f} s")
+        self._questions.filling = True
         sent = await self._load(self._warm)
+        self._questions.filling = False
         await self._recover()
         warm = await self._rest()
         since = len(self._samples)
@@ -136,7 +138,7 @@ class _Run:
 
     async def _sample(self) -> Sample:
         at = time.monotonic() - self._began
-        return sampled(at, self._webhook.pid, await self._webhook.metrics())
+        return await sampled(at, self._webhook)
 
     async def _recover(self) -> tuple[int, int, float]:
         """Asks for all images of all registries that were ill until each has the right answer: how many have, of how

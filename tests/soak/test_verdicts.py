@@ -96,7 +96,7 @@ def test_every_kind_of_question_has_an_answer_that_is_right_at_any_time():
 
 
 def sample(at: float, rss: float = 100.0, descriptors: int = 20) -> Sample:
-    return Sample(at, rss, rss, descriptors, 9, at / 2, 29, 6.0, 0, 200)
+    return Sample(at, rss, rss, descriptors, 9, at / 2, at / 100, 29, 6.0, 0, 200)
 
 
 def ending(**changes: object) -> Ending:
