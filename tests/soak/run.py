@@ -167,7 +167,7 @@ class _Run:
 
     async def _rest(self) -> Sample:
         """The process when nothing is asked of it, and its connections to registries have been closed."""
-        self._changes.turn_cache()
+        self._changes.rest()
         began, sample = time.monotonic(), await self._sample()
         while True:
             await asyncio.sleep(_REST_STEP)

@@ -18,7 +18,7 @@ from tests.bench.load import Target, program
 
 _LINE: Final = 1 << 20  # characters of one result, at most
 _IDLE: Final = 25
-"""Connections that are kept: as many as an API server keeps (k8s.io/client-go, transport/cache.go, idleConnsPerHost)."""
+"""Connections that are kept: as many as by an API server (k8s.io/client-go, transport/cache.go, idleConnsPerHost)."""
 _GIVEN_UP: Final = 30
 """Seconds after which the generator gives a review up: far behind an API server's patience."""
 

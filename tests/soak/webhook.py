@@ -28,8 +28,10 @@ Metrics = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 _READY_SECONDS: Final = 60.0
 _POLL: Final = 0.1
 _LOG_BYTES: Final = 64 << 20
-SIZES: Final = ("8Mi", "6Mi")
+SIZES: Final = ("8Mi", "7680Ki")
 """cache.maxBytes, in turn: less than the images need."""
+REST_SIZE: Final = "7Mi"
+"""The same at rest, whichever was in use before."""
 
 
 class Webhook:
