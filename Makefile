@@ -10,7 +10,7 @@ SUPPORTED := 3.11 3.12 3.13
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt chart image sbom e2e bench faults fuzz hygiene clean
+.PHONY: help demo test test-all lint fmt chart image sbom e2e attacks bench faults fuzz hygiene soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +71,14 @@ e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl a
 faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print its answers (WRITE=1: into docs/reliability.md)
 	@$(BIN)/python -m tests.faults $(if $(WRITE),--write)
 
+attacks: $(VENV)/.locked ## Attack podgate in all ways of docs/threat-model.md
+	$(BIN)/python -m pytest tests/attacks -n 2 --dist loadfile
+
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios (needs Go; SHORT=1, WRITE=1: into docs/performance.md)
 	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(if $(WRITE),--write docs/performance.md)
+
+soak: $(VENV)/.locked ## Load podgate for MINUTES= while all around it changes (needs Go; WRITE=1: into docs/reliability.md)
+	$(BIN)/python -m tests.soak $(or $(MINUTES),60) $(if $(WRITE),--write)
 
 # The options of both parts. TARGET= runs the first alone, ORACLE= the second, SHORT=1 the first as CI does.
 FUZZ = $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)

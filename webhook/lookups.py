@@ -60,6 +60,7 @@ class Lookups:
                 task.cancel()
             if self._tasks:
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tasks.clear()  # see _until_deadline
 
     def _remembered(self, memory: Memory, looked: Looked, reference: Reference, shapes: Sequence[Shape]) -> bool:
         """Whether an image is known, and now filled in."""
@@ -176,12 +177,19 @@ class Lookups:
             return await ask(*arguments)
 
     async def _until_deadline(self, task: asyncio.Task[T]) -> T:
-        """The result of a task. Raises TimeoutError where the deadline comes first; the task goes on for others."""
+        """The result of a task. Raises TimeoutError where the deadline comes first; the task goes on for others.
+
+        A task holds its exception, and that the frames through which it went: one that held the task would keep all of
+        it until Python looks for cycles.
+        """
         if not task.done():
             await asyncio.wait({task}, timeout=self._left())
         if not task.done():
             raise TimeoutError
-        return task.result()
+        try:
+            return task.result()
+        finally:
+            del task
 
     def _overrun(self) -> bool:
         """Whether the deadline is so long over that not even what is known already can be concluded from."""

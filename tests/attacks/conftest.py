@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Gate:
         self.environment = {"KUBERNETES_SERVICE_HOST": API_SERVER, "KUBERNETES_SERVICE_PORT": "443"}
         self.objects: list[Object] = [node("amd-1")]
         self.metrics = Metrics()
-        self.served = Served(folder)
+        self.served = Served(folder, max_body_bytes=16 << 20)
         self.generations: Generations | None = None
         self._starting = asyncio.Lock()
         self._client: aiohttp.ClientSession | None = None
@@ -72,17 +72,15 @@ class Gate:
         self.internet.own.add(self.served.port)
         self._client = aiohttp.ClientSession()
 
-    async def review(self, obj: Object | str, within: str = "10s", **request: Any) -> Response:
-        """The answer to a review of an object, or of a pod with one image."""
+    async def review(self, obj: Object | str | bytes, within: str = "10s", **request: Any) -> Response:
+        """The answer to a review of an object, of a pod with one image, or to a body as it is."""
         async with self._starting:
             if self._client is None:
                 await self.start()
         assert self._client is not None
-        thing = pod(obj) if isinstance(obj, str) else obj
-        fields = {"object": thing, "namespace": "team", "name": "web", **request}
-        body = json.dumps(changed("CREATE-Pod", **fields)).encode()
+        body = obj if isinstance(obj, bytes) else body_of(pod(obj) if isinstance(obj, str) else obj, **request)
         url = f"https://localhost:{self.served.port}/validate?timeout={within}"
-        async with self._client.post(url, data=body, ssl=self.served.trust) as answer:
+        async with self._client.post(url, data=BytesIO(body), ssl=self.served.trust) as answer:
             return response_of(answer.status, answer.content_type, await answer.read())
 
     async def close(self) -> None:
@@ -92,6 +90,12 @@ class Gate:
         await self.served.server.stop()
         if self.generations is not None:
             await self.generations.aclose()
+
+
+def body_of(obj: Object, **request: Any) -> bytes:
+    """The body of a review of an object."""
+    fields = {"object": obj, "namespace": "team", "name": "web", **request}
+    return json.dumps(changed("CREATE-Pod", **fields)).encode()
 
 
 def verdict(response: Response) -> str:

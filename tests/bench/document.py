@@ -5,17 +5,18 @@ from pathlib import Path
 
 from tests.bench.figures import HEADER, Figure, machine, today
 
-BEGIN = "<!-- figures: begin, written by `make bench WRITE=1` -->"
 END = "<!-- figures: end -->"
 
 
-def write_into(path: Path, figures: Sequence[Figure]) -> None:
-    """Puts figures into a document in place of those there. Raises ValueError where it has no place for them."""
-    before, begin, rest = path.read_text().partition(BEGIN)
+def write_into(path: Path, figures: Sequence[Figure], command: str = "make bench") -> None:
+    """Puts the figures of a command into a document in place of those there. Raises ValueError where it has no place
+    for them."""
+    mark = f"<!-- figures: begin, written by `{command} WRITE=1` -->"
+    before, begin, rest = path.read_text().partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{path} has no place for figures: {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(figures)}\n\n{END}{after}")
+        raise ValueError(f"{path} has no place for figures: {mark} and {END}")
+    path.write_text(f"{before}{mark}\n\n{markdown(figures)}\n\n{END}{after}")
 
 
 def markdown(figures: Sequence[Figure]) -> str:

@@ -17,6 +17,7 @@ from webhook.core.message import (
     not_understood,
     platform_text,
     too_early,
+    too_late,
     warnings,
 )
 from webhook.core.outcome import Outcome, Why, runs
@@ -31,6 +32,7 @@ def test_the_other_texts():
     assert last_resort("7-8") == "podgate: internal error, request 7-8 was let through without a check"
     assert last_resort("\n") == "podgate: internal error, request (no uid) was let through without a check"
     assert too_early() == "podgate: not checked, since the nodes of the cluster are not known yet"
+    assert too_late() == "podgate: not checked, since there was no time to read it"
     assert (
         not_understood("spec.containers: is missing")
         == "podgate: not checked, since it was not understood: spec.containers: is missing"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.bench.document import write_into
 from tests.bench.figures import Figure, machine, table, today, write
 from tests.bench.load import program
 from tests.soak.figures import RATE, figures
@@ -21,6 +22,7 @@ from tests.soak.judge import Judge
 from tests.soak.run import Outcome, run, say
 
 FILE = Path("build/soak.json")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 
 
 def asked(judge: Judge) -> str:
@@ -70,13 +72,18 @@ def main(arguments: Sequence[str]) -> int:
     """Runs it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
     parser.add_argument("minutes", type=float, nargs="?", default=60.0, help="of load; fractions are allowed")
-    minutes: float = parser.parse_args(arguments).minutes
+    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
+    asked_for = parser.parse_args(arguments)
+    minutes: float = asked_for.minutes
     if not minutes > 0:
         parser.error("minutes must be more than 0")
     say(f"{program().name} sends {RATE} reviews a second for {minutes:g} minutes")
     with tempfile.TemporaryDirectory(prefix="podgate-soak-") as folder:
         outcome = asyncio.run(run(Path(folder), minutes))
-    return int(not all(figure.ok for figure in report(outcome, minutes)))
+    found = report(outcome, minutes)
+    if asked_for.write:
+        write_into(PAGE, found, "make soak")
+    return int(not all(figure.ok for figure in found))
 
 
 if __name__ == "__main__":

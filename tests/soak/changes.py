@@ -12,7 +12,7 @@ from tests.faults.hosts import WELL as NOTHING
 from tests.faults.samples import IMAGES
 from tests.soak.cluster import BASE_NODES, LongLived, gpu_node, namespace, plain_node, pull_secret, rare_node
 from tests.soak.registries import ILL, PRIVATE, TAGS, Registries
-from tests.soak.webhook import SIZES, Webhook
+from tests.soak.webhook import REST_SIZE, SIZES, Webhook
 from tests.soak.world import MOVING_TAGS, TENANTS, World
 from tests.support.apiserver import Fault
 
@@ -47,6 +47,7 @@ class Changes:
 
     def start(self) -> None:
         """Begins, or goes on."""
+        self._settle_settings()
         endless: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (
             self._nodes, self._rare, self._gpu, self._modes, self._tags, self._logins, self._settings,
             self._certificates, self._watches, self._housekeeping,
@@ -66,10 +67,10 @@ class Changes:
         for task in ended:
             task.result()
 
-    def turn_cache(self) -> None:
-        """Settings by which a new client of the registries takes over, and the one before is closed."""
-        self._size += 1
-        self._settle_settings()
+    def rest(self) -> None:
+        """Settings by which a new client of the registries takes over, and the one before is closed with all its
+        connections."""
+        self.webhook.show_settings(self.webhook.settings(exempt=self.world.exempt.now, size=REST_SIZE))
 
     def _settle_settings(self) -> None:
         self.webhook.show_settings(self._settings_now())

@@ -20,7 +20,8 @@ _NEARLY: Final = 0.95
 class Ending:
     """What is known at the end. `samples`: under load, once warm. `rests`: without load, once warm and at the end.
     `sent_seconds`: how long the load lasted. `recovered`: of `asked_again` images of registries that were ill, those
-    that got the right answer, within so many seconds."""
+    that got the right answer, within so many seconds. `refused_connections`: of one new one a second, those that came
+    to nothing. `lag`: by how many seconds the run itself was late at worst."""
 
     judge: Judge
     samples: Sequence[Sample]
@@ -37,6 +38,8 @@ class Ending:
     met: int
     reloads: tuple[int, int]
     refusals: tuple[int, int]
+    refused_connections: int
+    lag: float
     wrong_certificates: int
     exit_code: int
 
@@ -49,6 +52,7 @@ def figures(end: Ending) -> list[Figure]:
 def _answers(end: Ending) -> list[Figure]:
     judge = end.judge
     return [
+        Figure("minutes of load", end.sent_seconds / 60, "minutes"),
         Figure("reviews answered", judge.answered, "reviews"),
         Figure("reviews a second", judge.answered / end.sent_seconds, "a second", _NEARLY * RATE, "least"),
         Figure("reviews without an answer of status 200", judge.lost, "reviews", 0),
@@ -71,6 +75,7 @@ def _errors(end: Ending) -> list[Figure]:
         Figure("connections to an address that settings refuse", end.trespassers, "connections", 0),
         Figure("images right at last where registries had faults", end.recovered, "images", end.asked_again, "exactly"),
         Figure("seconds until they were", end.recovery_seconds, "s"),
+        Figure("new connections that failed, of one a second", end.refused_connections, "connections", 0),
         Figure("certificates at the end that are not the newest", end.wrong_certificates, "certificates", 0),
         Figure("settings taken over", end.reloads[0], "files", end.reloads[1], "least"),
         Figure("settings refused", end.refusals[0], "files", end.refusals[1], "least"),
@@ -105,13 +110,16 @@ def _flat(end: Ending) -> list[Figure]:
 
 
 def _others(end: Ending) -> list[Figure]:
-    busy = (end.samples[-1].cpu - end.samples[0].cpu) / (end.samples[-1].at - end.samples[0].at)
+    first, last = end.samples[0], end.samples[-1]
+    busy, waited = last.cpu - first.cpu, last.waited - first.waited
     return [
         Figure("threads, most", max(sample.threads for sample in end.samples), "threads"),
         Figure("cache, most", max(sample.cached for sample in end.samples), "MiB", 8),
         Figure("Events that wait, most", max(sample.events for sample in end.samples), "Events", 1024),
         Figure("series of /metrics at the end", end.rests[1].series, "series"),
-        Figure("of one core in use", 100 * busy, "percent"),
+        Figure("of one core in use", 100 * busy / (last.at - first.at), "percent"),
+        Figure("of the time without a core that was wanted", 100 * waited / (last.at - first.at), "percent"),
+        Figure("the run's own delay, longest", end.lag, "s"),
     ]
 
 

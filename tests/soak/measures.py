@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.machine import cpu_seconds
-from tests.soak.webhook import Metrics, value
+from tests.soak.webhook import Webhook, value
 
 
 @dataclass(frozen=True)
 class Sample:
     """`at`: seconds since the start of the load. rss, pss: MiB of memory, the second with what is shared divided among
-    those who share it. series: lines of /metrics. cpu: seconds since the start of the process."""
+    those who share it. series: lines of /metrics. cpu: seconds since the start of the process; waited: those in which
+    its main thread had something to do, and no core."""
 
     at: float
     rss: float
@@ -20,22 +21,27 @@ class Sample:
     descriptors: int
     threads: int
     cpu: float
+    waited: float
     tasks: int
     cached: float
     events: int
     series: int
 
 
-def sampled(at: float, pid: int, metrics: Metrics) -> Sample:
-    """The process as it is now (proc_pid_smaps, proc_pid_status)."""
-    memory = _numbers(Path(f"/proc/{pid}/smaps_rollup"))
+async def sampled(at: float, webhook: Webhook) -> Sample:
+    """The process as it is now (proc_pid_smaps, proc_pid_status, sched-stats)."""
+    place = Path(f"/proc/{webhook.pid}")
+    memory = _numbers(place / "smaps_rollup")
+    descriptors = len(list((place / "fd").iterdir()))  # before it is asked: the connection for that is none of the load
+    metrics = await webhook.metrics()
     return Sample(
         at=at,
         rss=memory["Rss"] / 1024,
         pss=memory["Pss"] / 1024,
-        descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        threads=_numbers(Path(f"/proc/{pid}/status"))["Threads"],
-        cpu=cpu_seconds(pid),
+        descriptors=descriptors,
+        threads=_numbers(place / "status")["Threads"],
+        cpu=cpu_seconds(webhook.pid),
+        waited=int((place / "schedstat").read_text().split()[1]) / 1e9,
         tasks=int(value(metrics, "podgate_tasks")),
         cached=value(metrics, "podgate_cache_bytes") / (1 << 20),
         events=int(value(metrics, "podgate_events_waiting")),

@@ -29,7 +29,10 @@ lasts for that."""
 _SAMPLES: Final = 600
 """Looks at the process in a run, at most; and one in two seconds at most."""
 _REST_SECONDS: Final = 20.0
-"""For settings to be taken over, the client before to be closed, and reviews and Events to end."""
+"""For settings to be taken over, the client before to be closed, and connections that are kept for a while to end."""
+_LONGEST_REST: Final = 120.0
+"""For what is still under way after that: Events are written 50 a second."""
+_REST_STEP: Final = 5.0
 _RECOVERY_SECONDS: Final = 90.0
 """A circuit stays open for a minute at most (registry/breaker.py)."""
 _SEED: Final = 8
@@ -73,15 +76,19 @@ class _Run:
         self._seconds = seconds
         self._warm = max(WARM_SHARE * seconds, min(round_seconds(len(there.faults)), seconds / 2))
         self._chance = changes.chance
-        questions = Questions(world, self._chance)
-        self._judge = Judge(questions.draw, questions.kinds, self._chance)
+        self._questions = Questions(world, self._chance)
+        self._judge = Judge(self._questions.draw, self._questions.kinds, self._chance)
         self._samples: list[Sample] = []
         self._began = time.monotonic()
+        self._lag = 0.0
+        self._refused = 0
 
     async def whole(self) -> Outcome:
         """All of it."""
         say(f"warm-up of {self._warm:.0f} s")
+        self._questions.filling = True
         sent = await self._load(self._warm)
+        self._questions.filling = False
         await self._recover()
         warm = await self._rest()
         since = len(self._samples)
@@ -101,9 +108,12 @@ class _Run:
             await send(self._webhook.target, RATE, seconds, self._judge.next_review, self._judge.take)
         finally:
             taken = time.monotonic() - began
-            watching.cancel()
+            if not watching.done():
+                watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await self._changes.stop()
+        if not watching.cancelled():
+            watching.result()  # what has ended it
         # Only a generator that lags behind takes longer to send; the last answers take their time, which is another.
         return max(seconds, taken - TIMEOUT)
 
@@ -112,9 +122,15 @@ class _Run:
         every = max(2.0, self._seconds / _SAMPLES)
         due = 0.0
         while True:
+            slept = time.monotonic()
             await asyncio.sleep(1)
+            self._lag = max(self._lag, time.monotonic() - slept - 1)
             self._webhook.check()
-            await self._webhook.shown_serial()
+            try:
+                await self._webhook.shown_serial()
+            except (OSError, TimeoutError) as error:
+                self._refused += 1
+                self._judge.problems.append(f"a new connection failed: {error!r}")
             if time.monotonic() >= due:
                 due = time.monotonic() + every
                 self._samples.append(await self._sample())
@@ -122,7 +138,7 @@ class _Run:
 
     async def _sample(self) -> Sample:
         at = time.monotonic() - self._began
-        return sampled(at, self._webhook.pid, await self._webhook.metrics())
+        return await sampled(at, self._webhook)
 
     async def _recover(self) -> tuple[int, int, float]:
         """Asks for all images of all registries that were ill until each has the right answer: how many have, of how
@@ -151,10 +167,16 @@ class _Run:
 
     async def _rest(self) -> Sample:
         """The process when nothing is asked of it, and its connections to registries have been closed."""
-        self._changes.turn_cache()
-        await asyncio.sleep(_REST_SECONDS)
-        self._webhook.check()
-        sample = await self._sample()
+        self._changes.rest()
+        began, sample = time.monotonic(), await self._sample()
+        while True:
+            await asyncio.sleep(_REST_STEP)
+            self._webhook.check()
+            before, sample = sample, await self._sample()
+            still = (sample.descriptors, sample.tasks, sample.events) == (before.descriptors, before.tasks, 0)
+            taken = time.monotonic() - began
+            if (still and taken >= _REST_SECONDS) or taken >= _LONGEST_REST:
+                break
         await asyncio.to_thread(self._webhook.read_log)
         say(f"at rest: {sample.rss:.1f} MiB, {sample.descriptors} descriptors, {sample.tasks} tasks")
         return sample
@@ -181,6 +203,8 @@ class _Run:
             met=len(changes.met),
             reloads=(_reloads(metrics, "applied"), changes.counts["settings"]),
             refusals=(_reloads(metrics, "refused"), changes.counts["settings that are no good"]),
+            refused_connections=self._refused,
+            lag=self._lag,
             wrong_certificates=int(serial != self._webhook.serial),
             exit_code=await self._webhook.stop(),
         )

@@ -17,6 +17,8 @@ from typing import Any, Final
 from tests.bench.load import Target, program
 
 _LINE: Final = 1 << 20  # characters of one result, at most
+_IDLE: Final = 25
+"""Connections that are kept: as many as by an API server (k8s.io/client-go, transport/cache.go, idleConnsPerHost)."""
 _GIVEN_UP: Final = 30
 """Seconds after which the generator gives a review up: far behind an API server's patience."""
 
@@ -48,7 +50,7 @@ async def send(
     """
     read, write = os.pipe()
     words = (f"-rate={rate}", f"-duration={math.ceil(seconds * 1000)}ms", f"-timeout={_GIVEN_UP}s",
-             f"-root-certs={target.authority}")  # fmt: skip
+             f"-connections={_IDLE}", f"-root-certs={target.authority}")  # fmt: skip
     attack = await asyncio.create_subprocess_exec(
         program(), "attack", "-lazy", "-format=json", *words, stdin=asyncio.subprocess.PIPE, stdout=write
     )

@@ -28,8 +28,10 @@ Metrics = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 _READY_SECONDS: Final = 60.0
 _POLL: Final = 0.1
 _LOG_BYTES: Final = 64 << 20
-SIZES: Final = ("8Mi", "6Mi")
+SIZES: Final = ("8Mi", "7680Ki")
 """cache.maxBytes, in turn: less than the images need."""
+REST_SIZE: Final = "7Mi"
+"""The same at rest, whichever was in use before."""
 
 
 class Webhook:
@@ -132,13 +134,13 @@ class Webhook:
 
     async def shown_serial(self) -> int:
         """The serial number of the certificate that a new connection gets. Raises ssl.SSLError where it is no good."""
-        _, writer = await asyncio.open_connection("localhost", self._port, ssl=self.trust)
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection("localhost", self._port, ssl=self.trust)
         try:
             found = writer.get_extra_info("ssl_object").getpeercert()
             return int(found["serialNumber"], 16)
         finally:
-            writer.close()
-            await writer.wait_closed()
+            writer.transport.abort()
 
     async def ask(self, body: bytes) -> dict[str, Any]:
         """The response to one review, apart from the load."""

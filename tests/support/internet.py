@@ -9,14 +9,18 @@ machine. It sees what goes through Python's sockets, not what uvloop does.
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import pytest
 
-from tests.support.listening import InThread
-
 Address = tuple[str, int]
+
+
+class Listening(Protocol):
+    """A server on this machine."""
+
+    port: int
 
 
 class Internet:
@@ -26,8 +30,8 @@ class Internet:
 
     def __init__(self, patches: pytest.MonkeyPatch) -> None:
         self.names: dict[str, list[Sequence[str]]] = {}
-        self.places: dict[str, InThread] = {}
-        self.nowhere: InThread | None = None
+        self.places: dict[str, Listening] = {}
+        self.nowhere: Listening | None = None
         self.own: set[int] = set()
         self.asked: list[str] = []
         self.connected: list[Address] = []

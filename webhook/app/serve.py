@@ -13,6 +13,7 @@ from webhook.admission.reviews import Review
 from webhook.admission.server import AdmissionServer, Counting, ServerOptions
 from webhook.app.certificate import renewal, to_serve
 from webhook.app.generations import Around, Generations
+from webhook.app.memory import give_back, keep_large_blocks_apart
 from webhook.app.reload import Reload, settings_events
 from webhook.app.settings_file import SettingsFile
 from webhook.app.surroundings import in_environment
@@ -51,6 +52,7 @@ def run_serve(config: str | None, nodes: str | None, environment: Mapping[str, s
     settings = file.load()
     logs.set_up(settings.log.level, settings.log.format)
     gc.set_threshold(*COLLECTED_AT)
+    keep_large_blocks_apart()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve_to_the_end(_Start(file, settings, nodes, environment)))
 
@@ -117,7 +119,7 @@ async def _serve(start: _Start) -> None:
         stack.push_async_callback(health.stop)
         logger.info("health and metrics on port %d", port, extra={"port": port})
         keeping = renewal(certificate, settings, source.connection, environment)
-        _in_background(stack, keeping, show_nodes(metrics, source.cluster), settle(source.listed))
+        _in_background(stack, keeping, show_nodes(metrics, source.cluster), settle(source.listed), give_back())
         tell = settings_events(events, environment)
         reload = Reload(generations, server, metrics, source.follow_node_pools, tell)
         _in_background(stack, start.file.watch(reload.apply, reload.refused))

@@ -101,8 +101,11 @@ def decode_node(tree: Node, spec: Spec[T], value: T) -> tuple[T, InvalidJSON | N
 def decode(text: bytes, spec: Spec[T]) -> T:
     """Decodes. Raises InvalidJSON wherever json.Unmarshal returns an error."""
     value, error = decode_rest(text, spec)
-    if error is not None:
-        raise error
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # its trace holds this frame and the text, and would be held by it
     return value
 
 

@@ -253,11 +253,12 @@ def _read(tree: Node, spec: Spec[T]) -> T:
 
 
 def _kept(read: Callable[[], T]) -> T | MalformedDocument:
-    """The value or the error, so that a bad document is not parsed again and again either."""
+    """The value or the error, so that a bad document is not parsed again and again either. The error is kept without
+    its trace, whose frames hold the text in several forms."""
     try:
         return read()
     except MalformedDocument as error:
-        return error
+        return type(error)(error.problem, error.path)
 
 
 def _unwrap(kept: T | MalformedDocument) -> T:

@@ -15,6 +15,7 @@ from typing import Final
 from webhook.core.challenge import Challenge, TokenRequest, login_challenge, parse_challenges, token_request
 from webhook.core.errors import MalformedChallenge, RegistryError
 from webhook.registry.credentials import Login
+from webhook.registry.faults import again
 from webhook.registry.wire import Reply
 
 REFUSALS: Final = frozenset({"unauthorized", "denied", "not-found"})
@@ -76,7 +77,7 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
         except RegistryError as error:
             if known.certain and error.exchange.status in (401, 403):  # a token server's word on the login
                 raise
-            refused = error  # or the token server has moved since
+            refused = again(error)  # or the token server has moved since
         else:
             if early is not None:
                 refused = Conclusion(early, open=False, challenge=known.challenge)
@@ -88,7 +89,7 @@ def converse(login: Login, repository: str, known: Known) -> Conversation:
         return Conclusion(reply, open=True)
     if refused is not None and _wants(challenge, repository) == _wants(known.challenge, repository):
         if isinstance(refused, RegistryError):
-            raise refused
+            raise again(refused)
         return refused
     answered = yield from _answer(challenge, login, repository)
     return Conclusion(answered or reply, open=False, challenge=challenge)

@@ -105,8 +105,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def again(error: RegistryError) -> RegistryError:
-    """The same fault as a new exception: one that is raised for many would collect the traces of all."""
-    return RegistryError(error.code, error.detail, error.exchange, retryable=error.retryable)
+    """The same fault as a new exception, without a trace: one that is raised for many would collect the traces of all,
+    and one that is held by a frame of its own trace would stay, with whatever all frames hold, until Python looks for
+    cycles."""
+    return RegistryError(error.code, error.detail, error.exchange, retryable=error.retryable, told=error.told)
 
 
 def of_status(status: int) -> tuple[ErrorCode, bool]:

@@ -71,7 +71,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 return _Stream(await self._network.connect_tcp(address, port, share, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
-        raise failure or httpcore.ConnectError("the name has no address")
+        try:
+            raise failure or httpcore.ConnectError("the name has no address")
+        finally:
+            del failure  # its trace holds this frame, and would be held by it
 
     async def connect_unix_socket(
         self,

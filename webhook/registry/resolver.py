@@ -205,16 +205,16 @@ class RegistryImages:
                         return _Found(await self._seen_by(login, seen, self._deadline(access, old)))
                     except RegistryError as error:
                         if error.code in REFUSALS:
-                            refusals.append(error)
+                            refusals.append(again(error))  # without its trace, whose frames hold this list
                             continue
                         if error.code not in _DOWN or key.what != "tag":
                             raise
-                        down = error  # further logins are of use only for what they saw before
+                        down = again(error)  # further logins are of use only for what they saw before
                 if old is not None:
                     _log.warning("stale: %s is what it was before (%s)", reference, down.code)
                     self._hooks.on_cache("tags", "stale")
                     return _Found(old, stale=True)
-        raise down or min(refusals, key=lambda error: _TELLING.index(error.code))
+        raise again(down or min(refusals, key=lambda error: _TELLING.index(error.code)))
 
     def _deadline(self, access: Access, old: Document | None) -> float | None:
         """The asker's. Who has an old answer to fall back on waits for one request's time, and leaves a rest."""

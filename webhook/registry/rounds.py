@@ -9,6 +9,7 @@ from webhook.core.trace import ANONYMOUS, NOBODY, Answered
 from webhook.registry.cache import Key
 from webhook.registry.client import RegistryClient, Sight
 from webhook.registry.credentials import OPEN, Login
+from webhook.registry.faults import again
 from webhook.registry.flight import Setback
 from webhook.registry.options import Hooks, RegistryOptions
 from webhook.registry.patience import Patience
@@ -42,14 +43,14 @@ class Rounds:
                 try:
                     sight = await self._client.document(places[number], key, login, known)
                 except RegistryError as error:
-                    failures[number] = error
+                    failures[number] = again(error)  # without its trace: the frames of that hold this very table
                 else:
                     self._hooks.on_answer(_answer(places[number], key, login, sight))
                     return sight
             failure = _telling([(places[number].host, error) for number, error in sorted(failures.items())])
             pause = patience.pause(failures) if failure.retryable else None
             if pause is None:
-                raise failure
+                raise again(failure)  # for the same reason
             held(Setback(failure, asyncio.get_running_loop().time() + pause.seconds))
             await self._hooks.sleep(pause.seconds)
             numbers = pause.numbers

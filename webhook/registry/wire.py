@@ -4,9 +4,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Literal
 
 import httpx
@@ -28,6 +29,10 @@ _log = logging.getLogger("podgate.registry")
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
+_MOST_LARGE: Final = 4
+_LARGE_PER_HOST: Final = 2
+"""Documents that are not small (body.py) and are read at a time, in all and from one host: 4 MiB each, a config 8, and
+for a moment twice as much."""
 _AGENT: Final = "podgate"
 _UNPARSED = re.compile(r"//[^/]*@")  # user information of a URL that may be none
 
@@ -107,6 +112,7 @@ class Wire:
         self._options = options
         self._hooks = hooks
         self._turns = Turns(options.concurrency_per_host)
+        self._large = Turns(_LARGE_PER_HOST, _MOST_LARGE)
         self._breakers = breakers or Breakers(hooks)
 
     async def get(self, ask: Ask) -> Reply:
@@ -158,11 +164,23 @@ class Wire:
                     attempt.status = response.status_code
                     location = response.headers.get("Location")
                     if response.status_code not in _REDIRECTS or location is None or ask.form:
-                        return await self._reply(ask, response, way, url)
+                        return await self._reply(ask, response, way, ends)
                     await read_words(response)  # so that the connection can be used again
                     return _Onward(_target(way.url, location, url), _public(response))
                 finally:
                     await response.aclose()
+
+    @asynccontextmanager
+    async def _room(self, host: str, ends: float) -> AsyncIterator[None]:
+        """Around the reading of a document that is not small. Waits for half of the time that is left at most, so that
+        it can still be read; that there is no room is no fault of the host's."""
+        now = asyncio.get_running_loop().time()
+        async with AsyncExitStack() as taken:
+            try:
+                await taken.enter_async_context(self._large.of(host, now + (ends - now) / 2))
+            except TimeoutError:
+                raise RegistryError("timeout", "too many other large documents are being read") from None
+            yield
 
     @contextmanager
     def _told(self, method: str, url: str, attempt: Attempt) -> Iterator[None]:
@@ -200,12 +218,13 @@ class Wire:
         transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
 
-    async def _reply(self, ask: Ask, response: httpx.Response, way: _Way, shown: str) -> Reply:
+    async def _reply(self, ask: Ask, response: httpx.Response, way: _Way, ends: float) -> Reply:
         headers = response.headers
         if ask.method == "HEAD":
             body = b""
         elif response.status_code == 200:
-            body = await read_document(response, ask.limit)
+            room = partial(self._room, authority(way.url), ends)
+            body = await read_document(response, ask.limit, room)
         else:
             body = redacted(await read_words(response), _secrets(ask))
         lines = [value for name, value in headers.raw if name.lower() == b"www-authenticate"] if way.home else []
@@ -214,7 +233,7 @@ class Wire:
             media_type=media_type(headers),
             digest_hint=headers.get("Docker-Content-Digest", ""),
             body=body,
-            url=shown,
+            url=_shown(ask, way.url),
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
             public=_public(response),
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
