@@ -206,7 +206,10 @@ class Registries(_Tree):
     ] = None
     allowed_addresses: Annotated[
         tuple[Network, ...],
-        _list("CIDRs that may be connected to although they are loopback, link-local, unspecified or multicast."),
+        _list(
+            "CIDRs that may be connected to although they are loopback, link-local, unspecified, multicast, "
+            "broadcast or a metadata service's."
+        ),
     ] = ()
     denied_addresses: Annotated[
         tuple[Network, ...], _list("CIDRs that may not be connected to although they are none of these.")
