@@ -3,7 +3,7 @@
 By itself glibc raises the size from which a block is mapped apart as soon as such a block is freed, to 32 MiB at most.
 From then on the buffers of connections and the documents of registries lie among small things, and after a burst of
 them most of what is free stays with the process: after ten minutes with faulty registries that was half of its memory,
-and it grew with each burst (docs/adr/0035-memory-goes-back.md).
+and it grew with each burst (docs/adr/0034-memory-goes-back.md).
 """
 
 import asyncio
