@@ -56,6 +56,11 @@ def test_transient_taints_keep_nobody_away_for_long(daemon_set):
         "startup-taint.cluster-autoscaler.kubernetes.io/anything",
         "karpenter.sh/disrupted",
         "karpenter.sh/unregistered",
+        "readiness.k8s.io/network",
+        "aws-node-termination-handler/spot-itn",
+        "node.cilium.io/agent-not-ready",
+        "ebs.csi.aws.com/agent-not-ready",
+        "disk.csi.azure.com/agent-not-ready",
         "example.com/starting",
     ],
 )
@@ -69,6 +74,9 @@ def test_each_transient_taint(key, effect):
     [
         "node.kubernetes.io/not-ready-for-you",
         "karpenter.shop/x",
+        "agent-not-ready",
+        "kubernetes.azure.com/scalesetpriority",
+        "virtual-kubelet.io/provider",
         "kubernetes.io/arch",
         "node-role.kubernetes.io/control-plane",
         "tobedeletedbyclusterautoscaler",

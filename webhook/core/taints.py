@@ -35,13 +35,20 @@ TRANSIENT: Final[Mapping[str, str]] = {
     "ignore-taint.cluster-autoscaler.kubernetes.io/": "the older spelling of startup-taint",
     "status-taint.cluster-autoscaler.kubernetes.io/": "declared to be a passing state of the node",
     "karpenter.sh/": "Karpenter's own: a node not yet registered, or about to be replaced by another",
-    "node.cilium.io/agent-not-ready": "gone when Cilium's agent runs on the node",
-    "ebs.csi.aws.com/agent-not-ready": "gone when the storage driver runs on the node",
-    "efs.csi.aws.com/agent-not-ready": "gone when the storage driver runs on the node",
-    "fsx.csi.aws.com/agent-not-ready": "gone when the storage driver runs on the node",
-    "s3.csi.aws.com/agent-not-ready": "gone when the storage driver runs on the node",
+    "readiness.k8s.io/": "the node readiness controller takes each away when the node's condition holds",
+    "node.cluster.x-k8s.io/uninitialized": "gone when Cluster API has labelled the new node",
+    "node.gardener.cloud/critical-components-not-ready": "gone when the node's system pods run",
+    "cni.istio.io/not-ready": "gone when Istio's network plugin runs on the node",
+    "aws-node-termination-handler/": "an instance on its way out, or under maintenance; another comes in its place",
+    "cloud.google.com/impending-node-termination": "an instance on its way out; another comes in its place",
+    "remediator.kubernetes.azure.com/unschedulable": "the node is being repaired",
+    "remediator.aks.microsoft.com/unschedulable": "the older spelling of the same",
 }
 """Taints that say nothing of tomorrow, and why. A key that ends in a slash stands for all keys that begin with it."""
+
+AGENT_NOT_READY: Final = "/agent-not-ready"
+"""How the keys end that network plugins and storage drivers ask for until they run on a node: node.cilium.io,
+ebs.csi.aws.com, disk.csi.azure.com and others."""
 
 DAEMON_TOLERATIONS: Final = (
     Toleration("node.kubernetes.io/not-ready", "Exists", effect="NoExecute"),
@@ -60,7 +67,7 @@ _CANONICAL = re.compile(r"0|-?[1-9][0-9]*")
 
 def is_transient(key: str, prefixes: Iterable[str] = ()) -> bool:
     """Whether a taint is of those that come and go. `prefixes` are further ones (settings: nodes.transientTaints)."""
-    if key in TRANSIENT:
+    if key in TRANSIENT or key.endswith(AGENT_NOT_READY):
         return True
     return any(key.startswith(prefix) for prefix in (*_TRANSIENT_PREFIXES, *prefixes) if prefix)
 
