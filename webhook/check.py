@@ -1,6 +1,6 @@
 """`podgate check`: manifests that have been read, judged as the webhook would judge them.
 
-Adapters are handed in by app/check.py; this module makes nodes of the command line's words, and asks the service.
+Adapters are handed in by app/check.py; this module sorts out what was read, and asks the service.
 """
 
 import asyncio
@@ -12,27 +12,23 @@ from typing import Final
 from webhook.cluster.documents import load_documents, located
 from webhook.cluster.files import FileCluster
 from webhook.cluster.yamltext import parse_yaml
-from webhook.core.errors import InvalidReference, MalformedInput, MalformedObject
-from webhook.core.message import name_some
-from webhook.core.node import ARCH_LABEL, OS_LABEL, emulated_platforms, with_build
-from webhook.core.platform import parse_platform
+from webhook.core.errors import InvalidReference, MalformedObject
+from webhook.core.message import name_some, platform_text
 from webhook.core.reference import parse_image
-from webhook.core.runtime import Runtime
-from webhook.core.scheduling import Node, Taint
+from webhook.core.scheduling import Node
 from webhook.looked import matches_any
 from webhook.reading import NAMED, Found, Reading, read_content, shown
 from webhook.report.document import Checked
 from webhook.report.run import Problem
+from webhook.report.spots import title
 from webhook.service import Judge, Request
 
 AT_ONCE: Final = 64
 """Objects that are judged side by side, unless told otherwise; the registry client bounds requests by itself."""
 
-_SYSTEMS: Final = frozenset({"linux", "windows"})
-_ARCHITECTURES: Final = frozenset(
-    {"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
-)
-"""What kubelets exist for, Kubernetes' own builds and others'. Another one in a target is most likely a slip."""
+
+_LONG: Final = 120
+"""Characters of an object's name in a note."""
 
 
 def read_nodes(name: str) -> list[Node]:
@@ -49,44 +45,6 @@ def read_nodes(name: str) -> list[Node]:
     if not documents and all(value is None for value in parse_yaml(content.decode("utf-8-sig"))):
         raise MalformedObject("is empty; it must hold nodes, as `kubectl get nodes -o yaml` prints them", file)
     return list(FileCluster.from_sources(nodes).nodes())
-
-
-def parse_target(text: str) -> Node:
-    """A node from PLATFORM[,runtime=NAME://VERSION][,label=K=V][,taint=K[=V]:EFFECT], named as it is written.
-
-    Raises MalformedInput.
-    """
-    head, *options = text.split(",")
-    try:
-        platform = parse_platform(head)
-    except MalformedInput as error:
-        raise MalformedInput(error.problem, "--target") from None
-    labels = {OS_LABEL: platform.os, ARCH_LABEL: platform.architecture}
-    runtime = Runtime()
-    taints: list[Taint] = []
-    for option in options:
-        key, _, value = option.partition("=")
-        label, equals, label_value = value.partition("=")
-        if key == "runtime" and all(value.partition("://")):
-            runtime = Runtime.parse(value)
-        elif key == "label" and label and equals:
-            labels[label] = label_value
-        elif key == "taint":
-            taints.append(_taint(value, f"--target {text}"))
-        else:
-            known = "runtime=NAME://VERSION, label=K=V, taint=K=V:EFFECT"
-            raise MalformedInput(f"{option!r} is none of {known}", f"--target {text}")
-    platform = with_build(platform, labels)
-    return Node(text, platform, runtime, labels, tuple(taints), emulated_platforms(labels, {}))
-
-
-def doubt_about(target: Node) -> str:
-    """What is odd about a target, as a note; empty where nothing is."""
-    platform = target.platform
-    if platform is None or (platform.os in _SYSTEMS and platform.architecture in _ARCHITECTURES):
-        return ""
-    unknown = f"{platform.os}/{platform.architecture}"
-    return f"--target {target.name}: no kind of node is known that is {unknown}; is it misspelt?"
 
 
 def sort_out(reading: Reading, cluster: FileCluster, namespace: str) -> list[Found]:
@@ -165,6 +123,23 @@ def unmatched(globs: Sequence[str], found: Sequence[Found]) -> list[str]:
     return [glob for glob in globs if names and not any(matches_any(name, (glob,)) for name in names)]
 
 
+def on_no_node(checked: Sequence[Checked]) -> str:
+    """A note on objects that none of the nodes takes, and that are judged by the platforms they ask for; empty where
+    there are none. An `allow` says nothing of those nodes then, which whoever named them may not expect."""
+    alone = []
+    for one in checked:
+        findings = one.judgement.findings
+        if findings and all(finding.node.name is None for finding in findings):
+            alone.append(f"{title(one)} ({name_some([platform_text(each.node.platform) for each in findings])})")
+    if not alone:
+        return ""
+    who, judged, asks = "1 object", "it is", "it asks"
+    if len(alone) > 1:
+        who, judged, asks = f"{len(alone)} objects", "they are", "they ask"
+    named = name_some(alone, NAMED, _LONG)
+    return f"none of the nodes takes {who}; {judged} judged by the platform that {asks} for: {named}"
+
+
 def timed_out(checked: Sequence[Checked]) -> int:
     """How many objects have an image of which too little was known in time."""
     return sum(any(image.error and image.error[0] == "timeout" for image in one.judgement.images) for one in checked)
@@ -179,11 +154,3 @@ def _all(results: Sequence[Checked | None]) -> Iterator[Checked]:
 def _in_namespace(found: Found, namespace: str) -> Found:
     workload = found.workload
     return found if workload.namespace else found._replace(workload=replace(workload, namespace=namespace))
-
-
-def _taint(value: str, where: str) -> Taint:
-    rest, colon, effect = value.rpartition(":")
-    key, _, text = rest.partition("=")
-    if not colon or not key or effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
-        raise MalformedInput(f"{value!r} is no taint (K=V:NoSchedule, K:NoExecute)", where)
-    return Taint(key, text, effect)

@@ -120,14 +120,14 @@ def test_targets_and_declared_nodes(registry: Registry, inspect: Inspect):
     value |= {"mode": "off", "nodes": {"declared": [{"platform": "linux/s390x"}]}, "exempt": {"namespaces": ["*"]}}
     inspect.settings.write_text(json.dumps(value))
     windows = "windows/amd64,label=node.kubernetes.io/windows-build=10.0.20348"
-    found = inspect("--target", "linux/amd64,taint=a:NoExecute", "--target", windows, "--target", "linux/amd46")
+    found = inspect("--target", "linux/amd64,taint=a:NoExecute", "--target", windows, "--target", "darwin/amd64")
     assert {name: outcome for name, (outcome, _) in verdicts(found).items()} == {
         "linux/amd64,taint=a:NoExecute": "runs",
         windows: "runs",
-        "linux/amd46": "fails",
+        "darwin/amd64": "fails",
         "declared linux/s390x": "fails",
     }
-    assert inspect.err.startswith("podgate: --target linux/amd46: no kind of node is known")
+    assert inspect.err.startswith("podgate: --target darwin/amd64: no kind of node is known")
 
 
 def test_the_nodes_of_the_cluster(

@@ -21,7 +21,7 @@ from webhook.check import (
     Pace,
     elsewhere,
     judge_all,
-    parse_target,
+    on_no_node,
     sort_out,
     timed_out,
     unmatched,
@@ -41,6 +41,7 @@ from webhook.report.sarif import write_sarif
 from webhook.report.table import print_table
 from webhook.service import Judge
 from webhook.settings import Settings, judged_kinds, load_settings
+from webhook.targets import parse_target
 
 _WITHOUT_PLACES: Final = frozenset({"table", "json"})
 """Forms of output that name no lines."""
@@ -210,6 +211,7 @@ class _Check:
                 bar = progress("judging", len(found), self.environment)
                 done = shown.enter_context(bar) if len(found) >= _WORTH_A_BAR else None
                 checked = await judge_all(judge, found, Pace(request.jobs, self.deadline, done))
+            reading.notes += filter(None, (on_no_node(checked),))
             self._note_timeout(checked)
             return checked, self._against(cluster, api_server) if found else ""
 

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from webhook.check import doubt_about, parse_target, read_nodes
+from webhook.check import read_nodes
 from webhook.cluster.files import FileCluster, FullCluster
 from webhook.core.errors import ClusterUnavailable, NoKubeconfig
 from webhook.core.scheduling import Node
 from webhook.settings import Settings
+from webhook.targets import doubt_about, parse_target
 
 OTHER_WAYS: Final = "--nodes FILE or --target PLATFORM do without"
 _FORBIDDEN: Final = 403

@@ -39,6 +39,18 @@ def node_platform(node_info: Mapping[str, str], labels: Mapping[str, str]) -> Pl
     return Platform(system, architecture, variant, build)
 
 
+def kubelet_labels(platform: Platform) -> dict[str, str]:
+    """The labels that a kubelet gives its node, as far as they tell the platform; the older names are still among them
+    (k8s.io/kubernetes v1.37.2, pkg/kubelet/kubelet_node_status.go, initialNode)."""
+    system, architecture = platform.os, platform.architecture
+    return {
+        OS_LABEL: system,
+        ARCH_LABEL: architecture,
+        "beta.kubernetes.io/os": system,
+        "beta.kubernetes.io/arch": architecture,
+    }
+
+
 def with_build(platform: Platform, labels: Mapping[str, str]) -> Platform:
     """A Windows platform that names no build, with the one that the labels beside it name."""
     if platform.os != "windows" or platform.os_version:
