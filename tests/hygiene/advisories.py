@@ -24,7 +24,9 @@ VARIABLE: Final = "PODGATE_ADVISORIES"
 ACCEPTED: Final[Mapping[str, str]] = {}
 """Advisories that do not concern podgate, by identifier, and why."""
 
-_AWAY: Final = ("dns error", "Connect", "timed out", "error sending request")
+_FOUND: Final = 1
+"""How `uv audit` ends where it knows of something; where it could not ask, with 2."""
+_AWAY: Final = ("dns error", "(Connect)", "timed out", "error sending request")
 
 
 def check(environment: Mapping[str, str] | None = None) -> Finding:
@@ -35,12 +37,20 @@ def check(environment: Mapping[str, str] | None = None) -> Finding:
         return by_export(Path(named), packages)
     uv = str(Path(sys.executable).with_name("uv"))
     code, said = ran([uv, "audit", "--frozen", "--preview-features", "audit", *(f"--ignore={one}" for one in ACCEPTED)])
-    if code and any(word in said for word in _AWAY):
+    return by_osv(code, said, len(packages))
+
+
+def by_osv(code: int, said: str, packages: int) -> Finding:
+    """What an audit has come to. `packages`: how many there are."""
+    if code not in (0, _FOUND) and any(word in said for word in _AWAY):
         return skipped(
             "OSV cannot be reached from here, and no database was brought along: nothing is known of vulnerabilities",
             f"({VARIABLE}=all.zip of https://osv-vulnerabilities.storage.googleapis.com/PyPI/ is read instead)",
         )
-    return concluded(said.splitlines() if code else [], f"{len(packages)} locked packages, asked of OSV")
+    return concluded(
+        (said or f"uv audit ended with {code}").splitlines() if code else [],
+        f"{packages} locked packages, asked of OSV",
+    )
 
 
 def by_export(place: Path, packages: Mapping[str, str]) -> Finding:
@@ -101,7 +111,7 @@ def _is_among(version: str, affected: Mapping[str, Any]) -> bool:
 def _is_within(version: Version, events: Iterable[Mapping[str, str]]) -> bool:
     """The evaluation of OSV's schema: the last event that is not after the version decides."""
     within = False
-    for event in sorted(events, key=_when):
+    for event in sorted(events, key=lambda event: (_when(event), "introduced" in event)):
         ends = _when(event) if "last_affected" not in event else None
         if version > _when(event) or version == ends:
             within = "introduced" in event

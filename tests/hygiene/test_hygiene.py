@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hygiene import __main__ as command
-from tests.hygiene import advisories, licences, tree
+from tests.hygiene import advisories, licences, tree, wheel
 from tests.hygiene.finding import tracked
 
 
@@ -79,6 +79,7 @@ AFFECTED: dict[str, Any] = {"package": {"ecosystem": "PyPI", "name": "Some_Packa
         ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"last_affected": "1.2"}]}]}, "1.2", True),
         ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"last_affected": "1.2"}]}]}, "1.3", False),
         ({"ranges": [{"type": "ECOSYSTEM", "events": [{"fixed": "1.1"}, {"introduced": "1.2"}]}]}, "1.2", True),
+        ({"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "soon"}]}]}, "1.2", True),
         ({"ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}]}, "1.2", False),
     ],
 )
@@ -107,8 +108,49 @@ def test_advisories_that_are_withdrawn_or_of_others_count_for_nothing(tmp_path):
     assert advisories.by_export(tmp_path, {"some-package": "1.0"}).state == "ok"
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "state"),
+    [
+        (0, "Found no known vulnerabilities and no adverse project statuses in 123 packages", "ok"),
+        (1, "httpx 0.28.1 has 1 known vulnerability:\n- PYSEC-1: client error (Connect) is timed out", "failed"),
+        (2, "error: Request failed after 3 retries\n  cause: client error (Connect)\n  cause: dns error", "skipped"),
+        (2, "error: unexpected argument", "failed"),
+        (101, "", "failed"),
+    ],
+)
+def test_what_osv_knows_is_told_from_an_osv_that_cannot_be_asked(code, said, state):
+    """How `uv audit` ends, and what it says."""
+    assert advisories.by_osv(code, said, 123).state == state
+
+
 def test_an_export_without_advisories_proves_nothing(tmp_path):
     assert advisories.check({advisories.VARIABLE: str(tmp_path)}).state == "failed"
+
+
+DAY = """
+import time
+from pathlib import Path
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        Path(self.root, "built.py").write_text(time.strftime("DAY = %j"))
+"""
+
+
+def test_a_wheel_that_says_when_it_was_built_is_found(tmp_path):
+    project = "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
+    project += "[project]\nname = 'some'\nversion = '1'\n[tool.hatch.build]\nartifacts = ['built.py']\n"
+    project += (
+        "[tool.hatch.build.hooks.custom]\npath = 'day.py'\n[tool.hatch.build.targets.wheel]\ninclude = ['*.py']\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(project)
+    (tmp_path / "day.py").write_text(DAY)
+    for words in (["init", "--quiet"], ["add", "."]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    found = wheel.check(tmp_path)
+    assert found.state == "failed"
+    assert "some-1-py2.py3-none-any.whl: other bytes the second time" in found.lines
 
 
 def test_a_path_of_a_machine_is_found(repository):
