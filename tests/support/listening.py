@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -68,6 +68,18 @@ class Listener:
                 transport.abort()
 
 
+def unless_twice_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The exception handler of a server that floods: all goes to the usual one but what is asyncio's own fault.
+
+    Where its TLS goes on writing as soon as there is room again, and the client has reset the connection just then,
+    asyncio (CPython's selector_events.py, `_write_ready`) loses the connection at once and once more in a callback,
+    which finds nothing left. The client, podgate, has no part in it: it writes nothing at such a moment.
+    """
+    twice = "._call_connection_lost(" in context["message"] and isinstance(context.get("exception"), AttributeError)
+    if not twice:
+        loop.default_exception_handler(context)
+
+
 class InThread(ABC):
     """A server in a thread and an event loop of its own, a context manager. `port` is where it listens on `host`."""
 
@@ -94,6 +106,7 @@ class InThread(ABC):
         """Serves one connection to its end."""
 
     def _run(self) -> None:
+        self._loop.set_exception_handler(unless_twice_lost)
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
