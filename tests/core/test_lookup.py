@@ -204,6 +204,19 @@ def test_what_is_neither_index_nor_manifest_is_malformed(body):
         outcome(Image(Content("text/html", body)), "linux/amd64")
 
 
+@pytest.mark.parametrize("media_type", ["", "application/octet-stream", SCHEMA1.media_type])
+def test_containerd_pulls_no_entry_of_another_media_type_whatever_its_platform(media_type):
+    """ "unexpected media type" (images.Manifest); CRI-O and dockerd go by the Content-Type of what they are sent."""
+    fitting = images.single("linux/amd64")
+    listing = images.index([images.entry(fitting.root, "linux/amd64") | {"mediaType": media_type}])
+    image = images.with_root(fitting, listing)
+    for runtime in (NEW, OLD):
+        assert outcome(image, "linux/amd64", runtime) == "fails unsupported"
+        assert outcome(image, "linux/arm64", runtime) == "fails no-matching-entry"
+    assert outcome(image, "linux/amd64", CRIO) == outcome(image, "linux/amd64", DOCKERD) == "runs fits"
+    assert outcome(image, "linux/amd64", OTHER) == "uncertain matchers-disagree"
+
+
 def test_an_image_volume_fails_only_for_an_index_without_a_fitting_entry():
     def mounted(image, runtime=NEW):
         found = examined(image, "linux/amd64", runtime, volume=True)

@@ -35,7 +35,7 @@ from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Why, fails, runs, uncertain
 from webhook.core.platform import parse_platform
 from webhook.core.scheduling import Node
-from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, end_of, mend_of
+from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, end_of, error_text, mend_of
 
 
 def of_pool(name: str, *may_be: str) -> NodeFinding:
@@ -188,6 +188,13 @@ WARNINGS = {
             "push the image again in a current format"
         ),
     ),
+    "an entry of no known media type": (
+        Facts(POD, "undetermined", (replace(PLAIN, kind="index"),), (unsure("unsupported"),)),
+        (
+            f"{OPEN}the index's entry for it is of a media type that containerd does not pull; "
+            "push the image again in a current format"
+        ),
+    ),
     "image-unresolved": (
         Facts(POD, "undetermined", (PLAIN,), (unsure("image-unresolved"),)),
         f"{OPEN}the image could not be looked up",
@@ -239,7 +246,7 @@ WARNINGS = {
             (
                 replace(
                     image("reg.example/web:1", error=("bad-credentials", "secret team/pull: no permission")),
-                    missing_right="get secrets",
+                    missing_right="podgate to get secrets (in its ClusterRole)",
                 ),
             ),
             (unsure("image-unresolved"),),
@@ -250,9 +257,10 @@ WARNINGS = {
 
 
 FAULTS: dict[ErrorCode, str] = {
-    "not-found": "not found in the registry; check the image's name and tag, and the pull secrets",
-    "unauthorized": "the registry wants credentials that none of the pull secrets has; check the pull secrets",
-    "denied": "the registry refuses access; check the pull secrets",
+    "not-found": "not found in the registry; check the image's name and tag; a private one takes a pull secret",
+    "unauthorized": "the registry wants credentials that are not at hand; "
+    "give the pod, or its ServiceAccount, a pull secret for it",
+    "denied": "the registry refuses access; give the pod, or its ServiceAccount, a pull secret for it",
     "rate-limited": "the registry limits the rate of requests; try again later, or with credentials",
     "unavailable": "the registry cannot be reached or is failing; try again later",
     "timeout": "the registry did not answer in time; try again later",
@@ -281,6 +289,19 @@ def test_a_warning(case):
 def test_a_warning_of_a_fault(code):
     facts = Facts(POD, "undetermined", (broken(code),), (unsure("image-unresolved"),))
     assert warnings(facts) == (OPEN + FAULTS[code],)
+
+
+@pytest.mark.parametrize(
+    ("code", "mend"),
+    [
+        ("not-found", "check the image's name and tag, and the pull secrets"),
+        ("unauthorized", "check the pull secrets"),
+        ("denied", "check the pull secrets"),
+    ],
+)
+def test_pull_secrets_are_to_be_checked_where_the_pod_names_some(code, mend):
+    facts = Facts(demanding(pull_secrets=("a",)), "undetermined", (broken(code),), (unsure("image-unresolved"),))
+    assert warnings(facts) == (f"{OPEN}{error_text(code)}; {mend}",)
 
 
 def test_every_fault_and_every_why_has_words():

@@ -171,6 +171,7 @@ _BETTER: dict[Verdict, int] = {"fails": 0, "uncertain": 1, "runs": 2}
 _TAKEN: dict[Taken, Outcome] = {
     "fits": runs("fits"),
     "none": fails("no-matching-entry"),
+    "foreign": fails("unsupported"),
     "unknown": uncertain("platform-unknown"),
 }
 

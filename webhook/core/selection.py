@@ -27,9 +27,9 @@ MAX_CONCLUSIONS = 256
 ZSTD_ANNOTATION = "io.github.containers.compression.zstd"
 """Marks an entry with zstd layers, which CRI-O prefers among entries that fit equally well."""
 
-Taken = Literal["fits", "none", "unknown"]
-"""Whether an index gives a node an image: an entry fits; none does, and the pull is refused; or CRI-O would take an
-entry that does not say its platform."""
+Taken = Literal["fits", "none", "foreign", "unknown"]
+"""Whether an index gives a node an image: an entry fits; none does, and the pull is refused; the one that fits is of no
+media type that containerd pulls; or CRI-O would take an entry that does not say its platform."""
 
 Ranking = Callable[[Platform], Rank | None]
 """A node's preference among platforms, lower first; None: it does not take it."""
@@ -111,7 +111,7 @@ def takes(root: Document, node: Platform, runtime: Runtime) -> Walk[Taken]:
 
     What the root alone decides is asked once for each kind of node; thousands of reviews ask the same again.
     """
-    question = (node, runtime.selection, runtime.library)
+    question = (node, runtime.name == "docker", runtime.selection, runtime.library)
     return (yield from concluded(root, question, lambda: _takes(root, node, runtime)))
 
 
@@ -174,7 +174,8 @@ def _containerd_takes(index: Index, node: Platform, runtime: Runtime) -> Walk[Ta
             index = (yield from fetched(entry, "manifest")).index
             continue
         if entry.platform is not None:
-            return "fits"
+            # "unexpected media type" as well (schema 1 in an old list); dockerd goes by what the registry answers.
+            return "fits" if entry.media_type in MANIFEST_TYPES or runtime.name == "docker" else "foreign"
         if entry.media_type not in MANIFEST_TYPES:
             return "none"  # "unexpected media type": an artifact, or an entry that does not say what it is
         return (yield from _config_fits((yield from fetched(entry, "manifest")).manifest, ranking))

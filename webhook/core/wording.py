@@ -53,7 +53,7 @@ _MEND_POOL: Final[Mapping[Pools, str]] = {"open": f"name {ARCH_LABEL} in the Nod
 
 _ERROR: Final[Mapping[ErrorCode, str]] = {
     "not-found": "not found in the registry",
-    "unauthorized": "the registry wants credentials that none of the pull secrets has",
+    "unauthorized": "the registry wants credentials that are not at hand",
     "denied": "the registry refuses access",
     "rate-limited": "the registry limits the rate of requests",
     "unavailable": "the registry cannot be reached or is failing",
@@ -68,9 +68,6 @@ _ERROR: Final[Mapping[ErrorCode, str]] = {
 }
 
 _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
-    "not-found": "check the image's name and tag, and the pull secrets",
-    "unauthorized": "check the pull secrets",
-    "denied": "check the pull secrets",
     "rate-limited": "try again later, or with credentials",
     "unavailable": "try again later",
     "timeout": "try again later",
@@ -82,6 +79,23 @@ _MEND_ERROR: Final[Mapping[ErrorCode, str]] = {
     "malformed": "see what the registry holds under that name",
     "unsupported": "push the image again in a current format",
 }
+
+Logins = Literal["named", "none", "own"]
+"""What a registry was asked with: pull secrets that the pod names, those of its ServiceAccount or nothing, or what
+podgate has itself (inspect, which knows of no pod)."""
+
+_MEND_LOGINS: Final[Mapping[Logins, str]] = {
+    "named": "check the pull secrets",
+    "none": "give the pod, or its ServiceAccount, a pull secret for it",
+    "own": "log in to the registry, or check the credentials in the settings",
+}
+"""Of images that a registry shows to nobody, or not to whoever asks."""
+_MEND_MISSING: Final[Mapping[Logins, str]] = {
+    "named": "check the image's name and tag, and the pull secrets",
+    "none": "check the image's name and tag; a private one takes a pull secret",
+    "own": "check the image's name and tag; a private one takes a login",
+}
+"""Of images that are not there: many registries say so of private ones, too."""
 
 _CREDENTIALS: Final[Mapping[str, str]] = {"secret": "pull secret", "serviceaccount": "ServiceAccount"}
 """How a problem with credentials begins that are the user's own, and what they are called."""
@@ -115,6 +129,8 @@ def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> s
     if image.error is not None and why in ("image-unresolved", "invalid-reference"):
         problem = clean(image.error[1])
         return problem if why == "image-unresolved" else f"no kubelet pulls it: {problem}"
+    if why == "unsupported" and image.kind == "index":
+        return "the index's entry for it is of a media type that containerd does not pull"
     if why == "config-mismatch" and image.platforms:
         system, architecture, _ = _parts(image.platforms[0])
         if system and system != _parts(platform)[0]:
@@ -124,27 +140,34 @@ def end_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> s
     return _END.get(why, why)
 
 
-def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "") -> str:
+def mend_of(why: Why, image: ImageFinding, platform: str, pools: Pools = "", logins: Logins = "named") -> str:
     """What mends a case by itself; empty where that depends on the pod, or nothing does."""
     if why == "node-platform-unknown" and pools:
         return _MEND_POOL.get(pools, "")
     if why == "node-platform-unknown" and _parts(platform)[0] == "windows":
         return f"say the build by the label {WINDOWS_BUILD_LABEL}"
-    if why == "image-unresolved" and image.error is not None and image.error[0] == "bad-credentials":
-        return _mend_credentials(image, image.error[1])
-    if why == "image-unresolved" and image.error is not None and image.error[1] == NOT_KEPT:
-        return "run podgate once without --offline, with the same credentials"
     if why == "image-unresolved" and image.error is not None:
-        return _MEND_ERROR.get(image.error[0], "")
+        return _mend_fault(image, *image.error, logins)
     if why == "matchers-disagree":
         return f"build the image for {platform} exactly"
     return _MEND.get(why, "")
 
 
+def _mend_fault(image: ImageFinding, code: ErrorCode, problem: str, logins: Logins) -> str:
+    """What mends that an image could not be looked up."""
+    if code == "bad-credentials":
+        return _mend_credentials(image, problem)
+    if problem == NOT_KEPT:
+        return "run podgate once without --offline, with the same credentials"
+    if code in ("unauthorized", "denied"):
+        return _MEND_LOGINS[logins]
+    return _MEND_MISSING[logins] if code == "not-found" else _MEND_ERROR.get(code, "")
+
+
 def _mend_credentials(image: ImageFinding, problem: str) -> str:
     """What mends credentials that cannot be used: the problem begins with what is to be mended."""
     if image.missing_right:
-        return f"allow podgate to {image.missing_right} (in its ClusterRole)"
+        return f"allow {image.missing_right}"
     kind = next((name for word, name in _CREDENTIALS.items() if problem.startswith(f"{word} ")), "credentials")
     return f"mend the {kind}"
 
