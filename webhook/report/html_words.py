@@ -42,7 +42,7 @@ WHYS: Final[Mapping[Why, tuple[str, str]]] = {
     "not-pulled": ("never pulled", "imagePullPolicy Never: the node runs what it has."),
     "short-name": ("short name", "CRI-O looks an unqualified name up in the node's own configuration."),
     "invalid-reference": ("invalid name", "No kubelet pulls it: the reference is invalid."),
-    "unsupported": ("format not pulled", "Of a format that containerd does not pull, as Docker's schema 1 from 2.1 on."),
+    "unsupported": ("format not pulled", "Of a kind that containerd does not pull, as Docker's schema 1 from 2.1 on."),
     "refused-by-kubelet": ("asks for another os", "The kubelet refuses the pod, which asks for another os."),
     "exempt": ("exempt", "The settings exempt the image."),
 }
