@@ -1,6 +1,7 @@
 """What is answered while a registry is down: what it said before, to whom it said it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,41 @@ async def test_an_answer_is_an_answer(
     with pytest.raises(RegistryError) as caught:
         await images.resolve(TAGGED, ANYBODY)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("users", [(), ("ann:word",)], ids=["anybody", "ann"])
+@pytest.mark.parametrize(
+    "fault", [Fault(status=503), Fault(close=True), Fault(truncate=9), Fault(status=429), Fault(delay=30)],
+    ids=["down", "closed", "cut short", "too many requests", "silent"],
+)  # fmt: skip
+async def test_what_the_registry_says_is_outdated_does_not_come_back(
+    registry: Registry, setting: Setting, fault: Fault, users: tuple[str, ...]
+):
+    """The tag names something else now: that much is known, though not what. Else a pod whose image has been mended
+    would be denied by the old one."""
+    images = setting.images(request_timeout=0.3)
+    registry.auth = Auth(users={"ann": "word"}) if users else None
+    await outdated(images, registry, setting, *users)
+    moved = registry.push("team/app", build.multi("linux/arm64"), "1")
+    registry.faults = [replace(fault, method="GET", at="/v2/*", authorized=bool(users))]
+    for _ in range(2):
+        with pytest.raises(RegistryError) as caught:
+            await images.resolve(TAGGED, access(*users))
+        assert caught.value.code in ("unavailable", "timeout", "rate-limited")
+    assert registry.log[-1].method == "GET"
+    registry.faults = []
+    setting.clock.now += 61
+    found = await images.resolve(TAGGED, access(*users))
+    assert (found.root.digest, found.stale) == (moved.digest, False)
+
+
+async def test_a_head_that_names_no_digest_outdates_nothing(
+    registry: Registry, images: RegistryImages, setting: Setting
+):
+    digest = await outdated(images, registry, setting)
+    registry.faults = [Fault(method="HEAD", without=("docker-content-digest",)), Fault(status=503)]
+    found = await images.resolve(TAGGED, ANYBODY)
+    assert (found.root.digest, found.stale) == (digest, True)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

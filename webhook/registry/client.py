@@ -71,6 +71,15 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a tag named when it was last asked for. `outdated` is called as soon as the registry says that it names
+    something else now: from then on that is no answer any more, whatever becomes of the new one."""
+
+    document: Document
+    outdated: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Learnt:
     """A registry's challenge, None where it never gave one, and whether its address is public."""
 
@@ -100,10 +109,11 @@ class RegistryClient:
         self._plain: OrderedDict[str, None] = OrderedDict()
         self._firsts = Firsts()
 
-    async def document(self, place: Place, key: Key, login: Login, earlier: Document | None = None) -> Sight:
+    async def document(self, place: Place, key: Key, login: Login, earlier: Earlier | None = None) -> Sight:
         """The document that a key names, its hash compared with the digest. Raises RegistryError.
 
-        `earlier` is what the key, a tag, named before: where a HEAD says that it still does, that is the answer.
+        `earlier` is what the key, a tag, named before: where a HEAD says that it still does, that is the answer; where
+        it says otherwise, that is told at once.
         """
         if key.what != "tag" and not _DIGEST.fullmatch(key.name):
             raise RegistryError("malformed", "not a digest that content can be asked for by")
@@ -125,13 +135,16 @@ class RegistryClient:
             _remember(self._plain, place.host, None)
         return await ask(plain)
 
-    async def _document(self, place: Place, key: Key, login: Login, earlier: Document | None) -> Sight:
+    async def _document(self, place: Place, key: Key, login: Login, known: Earlier | None) -> Sight:
         hint = None
-        if earlier is not None and self._heads.of_use(place.origin):
+        earlier = known.document if known is not None else None
+        if known is not None and self._heads.of_use(place.origin):
             conclusion = await self._head(place, key, login)
             hint = conclusion.reply.digest_hint if conclusion and conclusion.reply.status == 200 else ""
-            if conclusion and hint == earlier.digest:
-                return Sight(earlier, OPEN if conclusion.open else login.viewer)
+            if conclusion and hint == known.document.digest:
+                return Sight(known.document, OPEN if conclusion.open else login.viewer)
+            if _DIGEST.fullmatch(hint):
+                known.outdated()
         conclusion = await self._converse(place, key, login)
         reply = conclusion.reply
         if reply.status != 200:

@@ -23,7 +23,7 @@ from webhook.ports import Access, Image
 from webhook.registry.auth import REFUSALS
 from webhook.registry.breaker import Breakers
 from webhook.registry.cache import Cache, Key, misannounced
-from webhook.registry.client import RegistryClient
+from webhook.registry.client import Earlier, RegistryClient
 from webhook.registry.credentials import ANONYMOUS, OPEN, Login, logins
 from webhook.registry.faults import again
 from webhook.registry.flight import Flights
@@ -210,6 +210,7 @@ class RegistryImages:
                         if error.code not in _DOWN or key.what != "tag":
                             raise
                         down = again(error)  # further logins are of use only for what they saw before
+                        old = self._old(seen)  # meanwhile the registry may have said that it is no more
                 if old is not None:
                     _log.warning("stale: %s is what it was before (%s)", reference, down.code)
                     self._hooks.on_cache("tags", "stale")
@@ -258,9 +259,10 @@ class RegistryImages:
         """Asks the endpoints and remembers the answer, good or bad."""
         try:
             earlier = self._old(key, age=math.inf)  # however old: it is only compared with what a HEAD says
-            if earlier is not None and misannounced(earlier):
-                earlier = None
-            sight = await self._rounds.sight(login, key, earlier, partial(self._flights.hold, key))
+            known = None
+            if earlier is not None and not misannounced(earlier):
+                known = Earlier(earlier, partial(self._forget, key))
+            sight = await self._rounds.sight(login, key, known, partial(self._flights.hold, key))
         except RegistryError as error:
             _report(key, error)
             self._remember_failure(key, error)
@@ -271,6 +273,12 @@ class RegistryImages:
             seen = _named(seen, document.digest)
         self._cache.remember(seen, document, self._options.negative_ttl if misannounced(document) else None)
         return document
+
+    def _forget(self, key: Key) -> None:
+        """What a tag named, as its viewer saw it or anybody: it names something else now, and must not come back while
+        the registry cannot say what."""
+        self._cache.tags.drop(key)
+        self._cache.tags.drop(key.seen_by(OPEN))
 
     def _remember_failure(self, key: Key, error: RegistryError) -> None:
         """For negativeTTL, or as long as the registry wants to be left alone if that is shorter. What a viewer is

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from webhook.core.errors import RegistryError
-from webhook.core.manifest import Document
 from webhook.core.trace import ANONYMOUS, NOBODY, Answered
 from webhook.registry.cache import Key
-from webhook.registry.client import RegistryClient, Sight
+from webhook.registry.client import Earlier, RegistryClient, Sight
 from webhook.registry.credentials import OPEN, Login
 from webhook.registry.faults import again
 from webhook.registry.flight import Setback
@@ -29,7 +28,7 @@ class Rounds:
         self._options = options
         self._hooks = hooks
 
-    async def sight(self, login: Login, key: Key, known: Document | None, held: Callable[[Setback], None]) -> Sight:
+    async def sight(self, login: Login, key: Key, known: Earlier | None, held: Callable[[Setback], None]) -> Sight:
         """What a key names, as a login sees it. `known`: what a tag meant when it was last asked for.
 
         `held` is told before each pause. Raises the RegistryError of the endpoint that got furthest.
