@@ -6,11 +6,12 @@ nodes and the documents of the images are the same.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from webhook.at_hand import Known
 from webhook.core.decision import ImageFinding, NodeFinding
+from webhook.core.outcome import Verdict, worst
 
 MOST_KEPT: Final = 512
 """Objects that are kept, the least used go first. One takes some 100 bytes for each group of nodes, and 4 KiB."""
@@ -34,6 +35,19 @@ class Examined:
     def runs_nowhere(self) -> bool:
         """Whether the object is known to fail on every candidate, or has none."""
         return all(node.verdict == "fails" for node in self.nodes)
+
+    @property
+    def fares(self) -> tuple[Verdict, ...]:
+        """The worst that becomes of each image on any candidate."""
+        return tuple(worst(node.outcomes[place] for node in self.nodes) for place in range(len(self.images)))
+
+    def of_images(self, places: Sequence[int]) -> "Examined":
+        """The same of some of the images alone."""
+        if len(places) == len(self.images):
+            return self
+        images = tuple(self.images[place] for place in places)
+        nodes = tuple(replace(node, outcomes=tuple(node.outcomes[place] for place in places)) for node in self.nodes)
+        return Examined(images, nodes)
 
 
 Landscape = tuple[object, Sequence[object]]

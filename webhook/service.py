@@ -15,7 +15,6 @@ from webhook.core import message
 from webhook.core.binding import as_chosen, decide_binding
 from webhook.core.candidates import merge_runtime_class, refused_by_kubelet
 from webhook.core.decision import (
-    Decision,
     Judgement,
     NodeFinding,
     Policy,
@@ -31,10 +30,11 @@ from webhook.core.narrowing import narrow
 from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.notice import event_text
 from webhook.core.outcome import Outcome, fails, uncertain
+from webhook.core.request import Request
 from webhook.core.runtime import Isolation, isolation_of
 from webhook.core.scheduling import Node, RuntimeClass, Toleration
 from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, error_text
-from webhook.core.workload import PodConstraints, Workload, length_of_what_matters, what_matters
+from webhook.core.workload import PodConstraints, Workload, length_of_what_matters
 from webhook.examined import LONGEST, Earlier, Examined
 from webhook.landing import Landing
 from webhook.looked import Looked, Shape, first_look, matches_any
@@ -46,32 +46,9 @@ from webhook.settings import Settings, judged_kinds
 _EVERY_TAINT: Final = (Toleration(operator="Exists"),)
 """What a RuntimeClass that is not known may add to a pod at most."""
 
-_MOST_TERMS: Final = 16
-"""Terms of an affinity up to which it is compared with those of other objects."""
+__all__ = ["Judge", "Request"]
 
 logger = logging.getLogger("podgate.service")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One object to judge. `old` is its former state (None: there is none); `mirror` says that the kubelet shows a
-    static pod that runs already; `admitted` that a pod has been through the API server's own admission, which adds
-    what its RuntimeClass says; `deadline` is a time of the event loop's clock, None where nobody waits. `binding`: the
-    object is a pod that is being bound to its nodeName, and this is what a mismatch leads to; None: it is no binding.
-    """
-
-    workload: Workload
-    old: Workload | None = None
-    mirror: bool = False
-    admitted: bool = True
-    deadline: float | None = None
-    binding: Decision | None = None
-
-    @property
-    def on_its_node(self) -> bool:
-        """Whether the pod has its node already, or gets it now: whatever the node's labels and taints are by now."""
-        was_bound = self.old is not None and bool(self.old.constraints.node_name) and not self.workload.template
-        return self.binding is not None or was_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +69,7 @@ class _Demands:
 class _Refusal:
     """Why the pull secrets of an object are not known: what becomes the error of each image that they are for.
 
-    `missing_right`: what podgate lacks, if that is why."""
+    `missing_right`: what is to be allowed to whom, if that is why."""
 
     code: ErrorCode
     text: str
@@ -132,13 +109,15 @@ class Judge:
             # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
             tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
             examined = await self._examine(request, await self._candidates(request, tolerating), demands.isolation)
+        if request.stays:
+            examined = examined.of_images(request.answers_for(examined.fares))
         return self._judgement(request, mode, demands, examined)
 
     async def _examined(self, request: Request, demands: _Demands) -> Examined:
         """What becomes of the images on the candidates: what it was for an object just like this one, if nothing that
         it hangs on has changed, else looked up."""
         workload = request.workload
-        question = _question(request)
+        question = request.question
         earlier = self._earlier.find(self._landing.landscape, question) if question else None
         secrets: _Secrets | None = None
         if earlier is not None and earlier.rests_on is not None:
@@ -309,17 +288,7 @@ class Judge:
             return True
         if workload.template and self._kinds.owner(workload.owner) is not None:
             return True
-        return request.old is not None and what_matters(request.old) == what_matters(workload)
-
-
-def _question(request: Request) -> tuple[object, ...] | None:
-    """What tells an object from others as far as its images on the candidates go; None where more does, or it is too
-    much: what a RuntimeClass adds, that a pod has its node already, thousands of terms."""
-    workload = request.workload
-    needs = workload.constraints
-    if needs.runtime_class or request.on_its_node or (needs.affinity and len(needs.affinity.terms) > _MOST_TERMS):
-        return None
-    return what_matters(workload), workload.template and workload.every_node
+        return request.changes_nothing
 
 
 def _doubts(mode: NamespaceMode, nodes: Sequence[NodeFinding]) -> Iterator[message.Doubt]:
