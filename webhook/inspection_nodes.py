@@ -65,10 +65,16 @@ def _alike(image: ImageFinding, findings: tuple[NodeFinding, ...]) -> list[Nodes
             outcome,
             Names(found.nodes for found in members),
             _RUNS.get(outcome.why) or end_of(outcome.why, image, platform or "", pools),
-            "" if outcome.verdict == "runs" else mend_of(outcome.why, image, platform or "the node's platform", pools),
+            _mend(outcome, image, platform, pools),
         )
         for (platform, runtime, outcome, pools), members in together.items()
     ]
+
+
+def _mend(outcome: Outcome, image: ImageFinding, platform: str | None, pools: Pools) -> str:
+    if outcome.verdict == "runs":
+        return ""
+    return mend_of(outcome.why, image, platform or "the node's platform", pools, "own")
 
 
 def _pools(node: Node) -> Pools:

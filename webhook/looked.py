@@ -93,7 +93,7 @@ class Looked:
 
     def fail(self, code: ErrorCode, text: str = "", missing_right: str = "") -> None:
         """Takes over what kept the image from being known; `text` says it where the code's own words do not, and
-        `missing_right` is what podgate lacks, if that is why."""
+        `missing_right` is what is to be allowed to whom, if that is why."""
         self.finding = replace(self.finding, error=(code, text or error_text(code)), missing_right=missing_right)
 
     async def known(self, work: Awaitable[T]) -> T | None:

@@ -1,5 +1,6 @@
 """`podgate check` against a cluster: kubeconfigs good and bad, and an API server on loopback."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -55,6 +56,26 @@ def test_node_pools_are_asked_for_only_where_settings_want_them(
     ran = podgate.json("--config", settings, stdin=GOOD)
     assert (ran.objects["web"]["decision"], ran.err) == ("deny", "")
     assert cluster.count("list nodepools") == 1
+
+
+def test_secrets_that_whoever_runs_it_may_not_read(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """It is a matter of the kubeconfig's user, not of podgate's ClusterRole. Among the manifests the Secret counts."""
+    kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
+    cluster.forbidden.add("get secrets")
+    private = json.dumps(pod(imagePullSecrets=[{"name": "pull"}])).encode()
+    ran = podgate.json("--config", settings, stdin=private)
+    found = ran.objects["web"]
+    assert (found["decision"], found["images"][0]["error"]["code"]) == ("warn", "bad-credentials")
+    (message,) = found["messages"]
+    why = "secret default/pull: the cluster does not let this run's user get secrets in the namespace default"
+    assert message.endswith(f"{why}; allow that user to get secrets")
+    data = {".dockerconfigjson": base64.b64encode(b'{"auths": {}}').decode()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"}, "data": data}
+    secret["type"] = "kubernetes.io/dockerconfigjson"
+    ran = podgate.json("--config", settings, stdin=json.dumps(secret).encode() + b"\n---\n" + private)
+    assert (ran.code, ran.objects["web"]["decision"]) == (1, "deny")
 
 
 def test_labels_of_namespaces_are_wanted_and_not_needed(

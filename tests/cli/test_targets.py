@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import REGISTRY
 from tests.support.command import Podgate
-from tests.support.manifests import node, pod, write
+from tests.support.manifests import REGISTRY, node, pod, write
 from webhook.core.errors import MalformedInput
 from webhook.core.platform import parse_platform
 from webhook.targets import doubt_about, parse_target

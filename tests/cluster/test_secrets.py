@@ -10,7 +10,7 @@ from tests.cluster.test_reflector import connection_to
 from tests.support.apiserver import ApiServer, Fault, api_server
 from webhook.cluster.live import LiveCluster
 from webhook.cluster.secrets import SecretReader
-from webhook.core.errors import BadCredentials, ClusterUnavailable
+from webhook.core.errors import BadCredentials, ClusterUnavailable, MissingPermission
 from webhook.core.workload import PodConstraints
 
 
@@ -128,6 +128,18 @@ async def test_a_forbidden_read_names_the_permission(
     )
     server.forbidden = set()
     assert await pulled(cluster, "a") == ["a"]
+
+
+async def test_a_forbidden_read_of_the_command_line_is_its_users(server: ApiServer) -> None:
+    """Who runs `podgate check` has rights of his own; podgate's ClusterRole has nothing to do with them."""
+    server.forbidden = {"get secrets"}
+    reader = SecretReader(connection := await connection_to(server), caller="user")
+    with pytest.raises(MissingPermission) as caught:
+        await reader.secret("team", "a")
+    said = "secret team/a: the cluster does not let this run's user get secrets in the namespace team"
+    assert (str(caught.value), caught.value.right) == (said, "that user to get secrets")
+    await reader.close()
+    await connection.close()
 
 
 async def test_a_malformed_secret_is_named_with_its_key(cluster: LiveCluster, server: ApiServer) -> None:

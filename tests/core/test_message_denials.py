@@ -331,9 +331,8 @@ To mend it: add nodeSelector kubernetes.io/arch: amd64, or build the image for
         """\
 Pod web is not known to run on the only node it may be scheduled to.
 - container "app": image reg.example/web:1
-  on n (linux/amd64): the registry wants credentials that none of the pull
-    secrets has
-To mend it: check the pull secrets.""",
+  on n (linux/amd64): the registry wants credentials that are not at hand
+To mend it: give the pod, or its ServiceAccount, a pull secret for it.""",
     ),
     "no candidates, where settings deny it": (
         Facts(POD, "no-candidates", (), ()),

@@ -185,7 +185,7 @@ def test_lists_hold_what_is_in_the_way_with_reasons_owners_and_what_to_try():
     assert "Try reg.example/shop/web1:9.1 (linux/amd64, linux/arm64)" in first
     assert "100 replicas, 1 workload" in first
     assert "StatefulSet payments/blocked-1 100 replicas, containers app, migrate" in first
-    assert "unauthorized: the registry wants credentials that none of the pull secrets has" in lists["unknown"].text
+    assert "unauthorized: the registry wants credentials that are not at hand" in lists["unknown"].text
     assert "uncertain everywhere: not looked up" in lists["unknown"].text
 
 

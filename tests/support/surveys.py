@@ -124,7 +124,7 @@ def _image(name: str, state: State, index: int, columns: tuple[Column, ...], rep
     why = None if state == "ready" else cells[-1].why if cells[-1] else None
     failing = state in ("blocked", "partial")
     use = Use(owner, ("app", "migrate") if index % 2 else ("app",), replicas, state, failing, why)
-    error = ("unauthorized", "the registry wants credentials that none of the pull secrets has")
+    error = ("unauthorized", "the registry wants credentials that are not at hand")
     known = state != "unknown"
     repository = name.partition("@")[0].rpartition(":")[0] or name.partition("@")[0]
     return ImageSurvey(

@@ -87,7 +87,7 @@ async def _live(stack: AsyncExitStack, sources: NodeSources, settings: Settings)
 
     with without_a_cluster():
         connection = await connect(context=sources.context)
-    live = LiveCluster(connection, admitted=sources.admitted, with_node_pools=settings.nodes.node_pools)
+    live = LiveCluster(connection, admitted=sources.admitted, with_node_pools=settings.nodes.node_pools, caller="user")
     stack.push_async_callback(live.close)
     try:
         with without_a_cluster():

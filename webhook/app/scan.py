@@ -181,7 +181,7 @@ async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, bool, FileCl
 
         with without_a_cluster() if ask_nodes and request.files else contextlib.nullcontext():
             connection = await connect(context=request.context)
-        live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools)
+        live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools, caller="user")
         run.stack.push_async_callback(live.close)
         if not request.files:
             await _from_cluster(run, fleet, connection)

@@ -13,7 +13,7 @@ from webhook.cluster.patience import Patience
 from webhook.cluster.pulling import read_pull_secrets
 from webhook.cluster.reflector import Pace, Reflector, Resource
 from webhook.cluster.runtime_classes import RuntimeClassReader
-from webhook.cluster.secrets import SecretReader
+from webhook.cluster.secrets import Caller, SecretReader
 from webhook.cluster.state import Store
 from webhook.core.errors import ClusterUnavailable
 from webhook.core.keyring import PullSecret
@@ -41,7 +41,7 @@ class LiveCluster:
     """A `ports.Cluster` of an API server. Before `start` it holds nothing; it closes the connection that it is given.
 
     `admitted` False: pods are as somebody wrote them (check), so their ServiceAccounts count as for templates.
-    `with_node_pools` False: NodePools are not asked for.
+    `with_node_pools` False: NodePools are not asked for. `caller`: whose rights to read Secrets are spoken of.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class LiveCluster:
         *,
         admitted: bool = True,
         with_node_pools: bool = True,
+        caller: Caller = "podgate",
     ) -> None:
         self._connection = connection
         self._admitted = admitted
@@ -65,7 +66,7 @@ class LiveCluster:
         """What follows NodePools; None where nobody wants them, or not any more."""
         self._pools_came_later = False
         patience = Patience()
-        self._secrets = SecretReader(connection, patience=patience)
+        self._secrets = SecretReader(connection, patience=patience, caller=caller)
         self._runtime_classes = RuntimeClassReader(connection, patience=patience)
         self._namespace_reader = NamespaceReader(connection)
         self._tasks: list[asyncio.Task[Any]] = []

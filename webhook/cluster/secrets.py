@@ -7,7 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name, parse_pull_secret, service_account_secrets
@@ -31,6 +31,9 @@ _KEEP_BYTES = 8 * 2**20
 _AT_ONCE = 16
 """Reads under way: a pod may name any number of secrets, and the API server has other work."""
 
+Caller = Literal["podgate", "user"]
+"""By whose rights Secrets are read: those of podgate's own ClusterRole, or those of whoever runs the command line."""
+
 _Value = PullSecret | tuple[str, ...] | None
 
 
@@ -44,10 +47,15 @@ class SecretReader:
     """A `pulling.SecretSource` of an API server. `patience` None: its own."""
 
     def __init__(
-        self, connection: Connection, keep_seconds: float = KEEP_SECONDS, patience: Patience | None = None
+        self,
+        connection: Connection,
+        keep_seconds: float = KEEP_SECONDS,
+        patience: Patience | None = None,
+        caller: Caller = "podgate",
     ) -> None:
         self._connection = connection
         self._keep_seconds = keep_seconds
+        self._caller = caller
         self._patience = patience or Patience()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
@@ -123,15 +131,22 @@ class SecretReader:
                 return None
             if error.status == 403:
                 self._forget(path)
-                problem = f"podgate lacks the permission to get {plural} in the namespace {namespace}"
-                where = f"{plural.removesuffix('s')} {namespace}/{path.rpartition('/')[2]}"
-                raise MissingPermission(problem, where, f"get {plural}") from None
+                raise self._forbidden(path, plural, namespace) from None
             raise
         self._forget(path)
         value = parse(obj)
         if value is not None:
             self._keep(path, value)
         return value
+
+    def _forbidden(self, path: str, plural: str, namespace: str) -> MissingPermission:
+        where = f"{plural.removesuffix('s')} {namespace}/{path.rpartition('/')[2]}"
+        right = f"get {plural} in the namespace {namespace}"
+        if self._caller == "user":
+            problem = f"the cluster does not let this run's user {right}"
+            return MissingPermission(problem, where, f"that user to get {plural}")
+        allow = f"podgate to get {plural} (in its ClusterRole)"
+        return MissingPermission(f"podgate lacks the permission to {right}", where, allow)
 
     def _finish(self, path: str, task: asyncio.Task[_Value]) -> None:
         self._under_way.pop(path, None)

@@ -26,8 +26,8 @@ class ImageFinding:
     `role` is the container's part in the pod, `resolved` is name@digest (empty: not resolved), `kind` what the root
     document is, `platforms` those that it declares, as text. `error` is None or (code, message for people); `stale`
     says that a remembered answer stands in for a registry that is down. `on_crio` is what an unqualified name stands
-    for on CRI-O nodes, empty where that is the same as everywhere, or not known. `missing_right` is the right that
-    podgate lacks to know with which credentials to ask (`get secrets`), empty where it lacks none.
+    for on CRI-O nodes, empty where that is the same as everywhere, or not known. `missing_right` is what is to
+    be allowed to whom, so that it is known with which credentials to ask (MissingPermission), empty where all is.
     """
 
     container: str

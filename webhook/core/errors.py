@@ -90,7 +90,8 @@ class BadCredentials(MalformedInput):
 
 
 class MissingPermission(BadCredentials):
-    """What may not be read of what a pod pulls with. `right` is what podgate lacks: a verb and a resource."""
+    """What may not be read of what a pod pulls with. `right` is what is to be allowed to whom, behind `allow`: `podgate
+    to get secrets (in its ClusterRole)`."""
 
     def __init__(self, problem: str, path: str, right: str) -> None:
         super().__init__(problem, path)

@@ -15,7 +15,7 @@ from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Verdict, Why
 from webhook.core.platform import Platform, format_platform
 from webhook.core.text import NAME_LIMIT, NODES_NAMED, TEXT_LIMIT, clean, fitted, more, name_some, wrapped
-from webhook.core.wording import Pools, elsewhere, end_of, error_text, mend_of
+from webhook.core.wording import Logins, Pools, elsewhere, end_of, error_text, mend_of
 from webhook.core.workload import ContainerRole, Workload
 
 __all__ = [
@@ -98,17 +98,18 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """One image, the containers that have it, and where it fails (or may)."""
+    """One image, the containers that have it, where it fails (or may), and with what it was asked for."""
 
     image: ImageFinding
     containers: tuple[ImageFinding, ...]
     places: tuple[_Place, ...]
+    logins: Logins
 
     def end(self, place: _Place) -> str:
         return end_of(place.why, self.image, place.platform, place.pools)
 
     def mend(self, place: _Place) -> str:
-        return mend_of(place.why, self.image, place.platform, place.pools)
+        return mend_of(place.why, self.image, place.platform, place.pools, self.logins)
 
     def whose(self, most: int = TEXT_LIMIT) -> str:
         first = self.containers[0]
@@ -343,7 +344,8 @@ def _troubles(facts: Facts) -> list[_Trouble]:
         places = tuple(_places(facts.nodes, position, shown))
         if places:
             found.setdefault((image.image, image.platforms, image.error, places), []).append(image)
-    return [_Trouble(same[0], tuple(same), key[-1]) for key, same in found.items()]
+    logins: Logins = "named" if facts.workload.constraints.pull_secrets else "none"
+    return [_Trouble(same[0], tuple(same), key[-1], logins) for key, same in found.items()]
 
 
 def _places(nodes: Iterable[NodeFinding], position: int, shown: Sequence[Verdict]) -> Iterator[_Place]:
