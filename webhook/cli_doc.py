@@ -29,6 +29,7 @@ VARIABLES: Final = (
     ("PODGATE_CONFIG", "the settings file where --config names none"),
     ("PODGATE_DEBUG", "set to anything: as --debug"),
     ("KUBECONFIG", "kubeconfig files, separated by colons; else ~/.kube/config"),
+    ("DOCKER_AUTH_CONFIG", "a docker configuration, as text: its logins come before those of the file"),
     ("DOCKER_CONFIG", "the folder of the docker configuration, whose logins are used; else ~/.docker"),
     ("XDG_CACHE_HOME", "where the cache folder podgate is; else ~/.cache"),
     ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxies to registries, read as Go programs read them"),

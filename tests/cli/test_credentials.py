@@ -56,6 +56,7 @@ def private(registry: Registry) -> Registry:
 def docker(private: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The file of the user's docker configuration, which is not there yet."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.delenv("DOCKER_AUTH_CONFIG", raising=False)
     (tmp_path / "docker").mkdir()
     return tmp_path / "docker" / "config.json"
 
@@ -161,6 +162,23 @@ def test_the_docker_configuration(check: Check, docker: Path, login: dict[str, A
     docker.write_text(json.dumps(login))
     ran = check()
     assert (ran.code, code(ran), ran.err) == (0, None, "")
+
+
+def test_the_docker_configuration_of_the_environment_comes_first(
+    check: Check, docker: Path, private: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps(auths(word="MARKED-old")))
+    docker.write_text(json.dumps(auths()))
+    assert check.code() is None
+    shown = [base64.b64decode(asked.authorization.split()[1]).decode() for asked in private.asked("/token")]
+    assert shown == [f"{USER}:MARKED-old", f"{USER}:{WORD}"]
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps(auths()))
+    docker.unlink()
+    assert check.code() is None
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", "{MARKED")
+    docker.write_text(json.dumps(auths()))
+    ran = check()
+    assert (ran.code, code(ran), ran.err) == (2, None, "podgate: $DOCKER_AUTH_CONFIG: it is not JSON\n")
 
 
 def test_a_registry_token(check: Check, docker: Path, private: Registry):

@@ -51,7 +51,7 @@ def _refuse(problem: str) -> NoReturn:
 
 
 async def _demo(images: Sequence[str], environment: Mapping[str, str], output: TextIO, *, keep: bool) -> int:
-    own = (docker_logins(environment, say, _refuse),)
+    own = docker_logins(environment, say, _refuse)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podgate-demo-")))
         registry = await stack.enter_async_context(DemoRegistry(sample_repositories()))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from webhook.core.dockerconfig import DockerConfig, read_users_config
 from webhook.core.errors import BadCredentials
@@ -17,6 +18,9 @@ from webhook.registry.providers import Plugins, PluginSettings
 from webhook.report.lines import say
 from webhook.settings import OwnCredential, Settings
 from webhook.settings_text import read_settings_file
+
+_AUTH_CONFIG: Final = "DOCKER_AUTH_CONFIG"
+"""github.com/docker/cli cli/config/configfile/file.go, DockerEnvConfigKey."""
 
 
 def registry_options(settings: Settings, own: Sequence[OwnCredentials]) -> RegistryOptions:
@@ -70,11 +74,11 @@ def credentials_of_a_run(
     stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str], problem: Callable[[str], None]
 ) -> tuple[OwnCredentials, ...]:
     """The credentials that a command of the command line has beside pull secrets: those of settings, then those of the
-    user's docker configuration. Closed with `stack`. `problem` is told what is wrong with that configuration.
+    user's docker configurations. Closed with `stack`. `problem` is told what is wrong with one of those.
 
     Raises as `own_credentials` does.
     """
-    own = (*own_credentials(settings, Hooks()), docker_logins(environment, say, problem))
+    own = (*own_credentials(settings, Hooks()), *docker_logins(environment, say, problem))
     for source in own:
         stack.push_async_callback(source.aclose)
     return own
@@ -82,26 +86,40 @@ def credentials_of_a_run(
 
 def docker_logins(
     environment: Mapping[str, str], note: Callable[[str], None], problem: Callable[[str], None]
-) -> DockerLogins:
-    """The credentials of the user's docker configuration ($DOCKER_CONFIG, else ~/.docker); none where there is none.
-    To be closed. `note` is told what is wrong with an entry or a credential helper, `problem` that the whole file
-    cannot be read: there are no credentials from it then, as for docker, which warns and goes on.
+) -> tuple[DockerLogins, ...]:
+    """The credentials of the user's docker configurations: first $DOCKER_AUTH_CONFIG, the text of one, as docker itself
+    has it and pipelines set it, then the file ($DOCKER_CONFIG, else ~/.docker); none where there is none. To be closed.
+
+    `note` is told what is wrong with an entry or a credential helper, `problem` that a whole configuration cannot be
+    read: there are no credentials from it then, as for docker, which warns and goes on.
 
     For the command line alone: a webhook would lend them to every namespace, and run programs for it.
     """
     home = environment.get("HOME", "")
     folder = environment.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
     path = Path(folder) / "config.json"
-    config = DockerConfig()
+    texts: dict[str, bytes] = {}
+    if text := environment.get(_AUTH_CONFIG):
+        texts[f"${_AUTH_CONFIG}"] = text.encode("utf-8", "surrogateescape")
     try:
         if folder:
-            config, doubts = read_users_config(path.read_bytes(), str(path))
-            for doubt in doubts:
-                note(doubt)
+            texts[str(path)] = path.read_bytes()
     except FileNotFoundError:
         pass
     except OSError as error:
         problem(f"{path}: {error.strerror or 'cannot be read'}")
+    configs = {source: _users_config(text, source, note, problem) for source, text in texts.items()}
+    return tuple(DockerLogins(config, source, environment, note) for source, config in configs.items())
+
+
+def _users_config(
+    text: bytes, source: str, note: Callable[[str], None], problem: Callable[[str], None]
+) -> DockerConfig:
+    try:
+        config, doubts = read_users_config(text, source)
     except BadCredentials as error:
         problem(str(error))
-    return DockerLogins(config, str(path), environment, note)
+        return DockerConfig()
+    for doubt in doubts:
+        note(doubt)
+    return config
