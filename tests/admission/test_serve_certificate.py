@@ -12,7 +12,8 @@ import pytest
 
 from tests.admission.test_serve import kubeconfig, serve
 from tests.cluster.test_reflector import until
-from tests.support.apiserver import CONFIGURATIONS, ApiServer, api_server, node
+from tests.support.apiserver import ApiServer, api_server, node
+from tests.support.resources import CONFIGURATIONS
 from tests.support.selfmanaged import SECRET, bundles, data, fill, install
 from tests.support.serving import RECORDED, response_of
 

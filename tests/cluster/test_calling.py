@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.support.apiserver import CONFIGURATIONS, ApiServer, api_server
+from tests.support.apiserver import ApiServer, api_server
+from tests.support.resources import CONFIGURATIONS
 from tests.support.serving import Served
 from webhook.admission.reviews import Answer, ReviewRequest
 from webhook.app.ready import ReadyRequest, _wait

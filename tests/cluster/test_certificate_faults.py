@@ -7,7 +7,8 @@ import time as clock
 import pytest
 from aiohttp import web
 
-from tests.support.apiserver import CONFIGURATIONS, Fault, api_server
+from tests.support.apiserver import Fault, api_server
+from tests.support.resources import CONFIGURATIONS
 from tests.support.selfmanaged import (
     BRISK,
     DAY,

@@ -5,7 +5,8 @@ import asyncio
 from aiohttp import web
 from cryptography import x509
 
-from tests.support.apiserver import CONFIGURATIONS, api_server
+from tests.support.apiserver import api_server
+from tests.support.resources import CONFIGURATIONS
 from tests.support.selfmanaged import (
     DAY,
     SECRET,

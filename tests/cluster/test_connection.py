@@ -18,6 +18,8 @@ from webhook.cluster.connection import Connection, connect, open_connection
 from webhook.cluster.credentials import service_account_loader
 from webhook.core.errors import ClusterUnavailable
 
+NO_NODES = {"apiVersion": "v1", "kind": "NodeList", "metadata": {"resourceVersion": "1"}, "items": []}
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[ApiServer]:
@@ -56,7 +58,7 @@ def kubeconfig(path: Path, url: str, user: dict[str, Any] | None = None, cluster
 async def asked(connection: Connection) -> list[str]:
     """The names of the nodes, through a connection that is closed then."""
     try:
-        answer = await connection.get("/api/v1/nodes")
+        answer = await connection.get("/api/v1/nodes", "NodeList")
         return [item["metadata"]["name"] for item in answer["items"]]
     finally:
         await connection.close()
@@ -116,7 +118,7 @@ print(json.dumps(credential))
 async def test_a_plugin_is_asked_again_when_its_token_has_expired(server: ApiServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("right")
     connection = await connect(kubeconfig(tmp_path / "config", server.url, plugin(tmp_path, CREDENTIAL)))
-    await connection.get("/api/v1/nodes")
+    await connection.get("/api/v1/nodes", "NodeList")
     server.token = "newer"
     (tmp_path / "token").write_text("newer")
     assert await asked(connection) == ["a"]
@@ -135,10 +137,10 @@ async def test_in_a_pod_the_service_account_asks(tmp_path: Path, monkeypatch: py
         (tmp_path / "token").write_text("first")
         loader = service_account_loader(str(tmp_path / "token"), str(tmp_path / "ca.pem"))
         connection = await open_connection(loader)
-        assert await connection.get("/api/v1/nodes") == {"items": []}
+        assert await connection.get("/api/v1/nodes", "NodeList") == NO_NODES
         tokens[:] = ["second"]
         (tmp_path / "token").write_text("second")
-        assert await connection.get("/api/v1/nodes") == {"items": []}
+        assert await connection.get("/api/v1/nodes", "NodeList") == NO_NODES
         await connection.close()
 
 
@@ -155,7 +157,7 @@ async def test_client_certificates_and_trust(tmp_path: Path) -> None:
         client = {"client-certificate": "cert.pem", "client-key": "key.pem"}
         url = f"https://localhost:{port}"
         connection = await connect(kubeconfig(tmp_path / "config", url, client, data))
-        assert await connection.get("/api/v1/nodes") == {"items": []}
+        assert await connection.get("/api/v1/nodes", "NodeList") == NO_NODES
         await connection.close()
         untrusted = await refusal(kubeconfig(tmp_path / "config", url))
         assert str(untrusted).startswith(f"{url}: no trust in its certificate, or no TLS: ")
@@ -234,6 +236,8 @@ async def test_expired_credentials(server: ApiServer, tmp_path: Path) -> None:
         (Fault(403, "nodes is forbidden"), " answers 403: nodes is forbidden"),
         (Fault(500, "etcd\nis away"), " answers 500: etcd is away"),
         (Fault(0), ": the connection broke"),
+        (Fault(200, text="<html>Log in</html>"), " answers /api/v1/nodes with something that is no list"),
+        (Fault(200, text='{"kind": "Status"}'), " answers /api/v1/nodes with something that is no list"),
     ],
 )
 async def test_faults_have_one_line(server: ApiServer, tmp_path: Path, fault: Fault, problem: str) -> None:
@@ -246,7 +250,7 @@ async def test_a_slow_server_is_given_up(server: ApiServer, tmp_path: Path) -> N
     server.gate.clear()
     connection = await connect(kubeconfig(tmp_path / "config", server.url))
     with pytest.raises(ClusterUnavailable, match="no answer in time"):
-        await connection.get("/api/v1/nodes", seconds=0.05)
+        await connection.get("/api/v1/nodes", "NodeList", seconds=0.05)
     await connection.close()
 
 
@@ -260,7 +264,7 @@ async def tls_server(folder: Path) -> AsyncIterator[tuple[int, list[str]]]:
         assert request.transport is not None
         token = request.headers.get("Authorization", "").lower().removeprefix("bearer ")
         known = token in tokens or request.transport.get_extra_info("peercert")
-        return web.json_response({"items": []}, status=200 if known else 401)
+        return web.json_response(NO_NODES, status=200 if known else 401)
 
     app = web.Application()
     app.router.add_get("/api/v1/nodes", answer)

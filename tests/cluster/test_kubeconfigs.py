@@ -35,7 +35,7 @@ def written(
 async def ask(paths: str) -> None:
     connection = await connect(paths)
     try:
-        await connection.get("/api/v1/nodes")
+        await connection.get("/api/v1/nodes", "NodeList")
     finally:
         await connection.close()
 

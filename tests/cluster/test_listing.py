@@ -1,6 +1,7 @@
 """Lists of a cluster: page by page, through expired tokens and missing permissions."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -145,6 +146,30 @@ async def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one():
         server.fail("list pods", Fault(200, "log in first"))
         with pytest.raises(ClusterUnavailable, match="no list"):
             await list_fleet(connection, lambda *_: None, (), [])
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"items": None}, ""),
+        ({"items": []}, ""),
+        ({"kind": "RolloutsOfArgo"}, ""),  # a CustomResourceDefinition names its lists as it likes
+        ({"kind": None}, "with something that is no object"),
+        ({"kind": "Status"}, "with something that is no object"),
+        ({"apiVersion": "v1"}, "with a list of something else"),
+        ({"items": {}}, "with something that is no list"),
+    ],
+)
+async def test_lists_of_a_further_kind_are_known_by_their_version(answer: dict[str, Any], problem: str):
+    listed = {"apiVersion": "argoproj.io/v1", "kind": "RolloutList", "metadata": {}, "items": []}
+    async with api_server() as server:
+        server.fail("list rollouts", Fault(200, text=json.dumps(listed | answer)))
+        connection = connection_to(server)
+        problems = await list_fleet(connection, lambda *_: None, (), [ROLLOUTS])
+        assert [one.startswith("rollouts are not known") and one.endswith(problem) for one in problems] == (
+            [True] if problem else []
+        )
         await connection.close()
 
 

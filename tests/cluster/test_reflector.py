@@ -274,6 +274,58 @@ async def test_the_last_known_state_is_served_while_the_server_is_away() -> None
     assert state.count("list nodes") == 1
 
 
+NO_LISTS = (
+    "{}",
+    "null",
+    "[]",
+    "<html>log in</html>",
+    '{"items": []}',
+    '{"kind": "", "items": []}',
+    '{"kind": "Status", "status": "Success"}',
+    '{"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}',
+    '{"kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": {}}',
+    '{"kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": "none"}',
+)
+"""What somebody else answers with 200, in the API server's place."""
+
+
+async def test_what_is_no_list_of_nodes_never_stands_for_no_nodes(server: ApiServer) -> None:
+    server.fail("list nodes", *[Fault(200, text=text) for text in NO_LISTS])
+    server.hold("list namespaces")
+    async with followed(server) as cluster:
+        await until(lambda: server.count("list nodes") > len(NO_LISTS))
+        server.release("list namespaces")
+        await asyncio.wait_for(cluster.wait_listed(), 20)
+        assert names(cluster) == ["a", "b", "c"]
+        server.fail("list nodes", *[Fault(200, text=text) for text in NO_LISTS])
+        server.raw("nodes", "a stream that is not understood: list again")
+        await until(lambda: server.count("list nodes") > 2 * len(NO_LISTS) + 1)
+        await until(lambda: server.watching == 2)
+        assert names(cluster) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", NO_LISTS)
+async def test_one_shot_is_told_that_there_is_no_list(server: ApiServer, text: str) -> None:
+    cluster = LiveCluster(await connection_to(server))
+    server.fail("list nodes", Fault(200, text=text))
+    with pytest.raises(ClusterUnavailable, match="answers /api/v1/nodes with something that is no list") as caught:
+        await cluster.start(watch=False)
+    assert caught.value.status is None
+    assert cluster.nodes() == ()
+    await cluster.close()
+
+
+@pytest.mark.parametrize("items", ['"items": null', '"items": []', '"metadata": {}'])
+async def test_a_list_of_none_is_one(server: ApiServer, items: str) -> None:
+    """Go writes a list that was never filled as null, and client-go reads it as empty."""
+    cluster = LiveCluster(await connection_to(server))
+    text = f'{{"kind": "NodeList", "apiVersion": "v1", {items}}}'
+    server.fail("list nodes", Fault(200, text=text))
+    await cluster.start(watch=False)
+    assert cluster.nodes() == ()
+    await cluster.close()
+
+
 async def test_retry_after_is_waited_for(server: ApiServer) -> None:
     server.fail("list nodes", Fault(429, headers={"Retry-After": "1"}))
     async with followed(server) as cluster:

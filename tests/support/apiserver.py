@@ -15,42 +15,19 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.jsonpatch import patched
-
-PLURALS = (
-    *("nodes", "namespaces", "secrets", "serviceaccounts", "runtimeclasses", "nodepools", "pods", "events"),
-    *("leases", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"),
-    "replicationcontrollers",
-)
-CONFIGURATIONS = "validatingwebhookconfigurations"
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "": (
-        "pods Pod",
-        "pods/ephemeralcontainers Pod",
-        "pods/binding Binding",
-        "bindings Binding",
-        "replicationcontrollers ReplicationController",
-        "podtemplates PodTemplate",
-        "namespaces Namespace",
-        "events Event",
-    ),
-    "apps": ("deployments Deployment", "replicasets ReplicaSet", "statefulsets StatefulSet", "daemonsets DaemonSet"),
-    "batch": ("jobs Job", "cronjobs CronJob"),
-    "argoproj.io": ("rollouts Rollout", "rollouts/scale Scale"),
-    "apiextensions.k8s.io": ("customresourcedefinitions CustomResourceDefinition",),
-}
-"""What discovery tells of, all of it in version v1: the resource's name and its kind."""
+from tests.support.resources import CONFIGURATIONS, GROUPS, KINDS, PLURALS
 
 
 @dataclass
 class Fault:
     """One answer instead of the real one. `status` 0: the connection is cut without an answer; `done`: what was asked
-    for is done all the same."""
+    for is done all the same; `text`: what is answered, instead of a Status."""
 
     status: int
     message: str = "made to fail"
     headers: Mapping[str, str] = field(default_factory=dict)
     done: bool = False
+    text: str | None = None
 
 
 class ApiServer:
@@ -162,7 +139,9 @@ class ApiServer:
             return refusal
         if name:
             found = self._objects[plural].get(f"{namespace}/{name}" if namespace else name)
-            return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
+            version, kind = KINDS[plural]
+            written = {"apiVersion": version, "kind": kind} | (found or {})
+            return web.json_response(written) if found else _status(404, f'{plural} "{name}" not found')
         return await self._watch(request, plural) if watch else self._list(request, plural)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
@@ -226,6 +205,8 @@ class ApiServer:
             if fault.status == 0:
                 assert request.transport is not None
                 request.transport.abort()
+            if fault.text is not None:
+                return web.Response(text=fault.text, content_type="application/json", status=fault.status)
             return _status(fault.status or 500, fault.message, fault.headers)
         if self.token and request.headers.get("Authorization", "").lower() != f"bearer {self.token}".lower():
             return _status(401, "Unauthorized")
@@ -277,7 +258,9 @@ class ApiServer:
             if self.compact_between_pages:
                 self.put("namespaces", {"metadata": {"name": "meanwhile"}})
                 self.compact()
-        return web.json_response({"kind": "List", "metadata": metadata, "items": items[start:end]})
+        api_version, kind = KINDS[plural]
+        answer = {"apiVersion": api_version, "kind": f"{kind}List", "metadata": metadata, "items": items[start:end]}
+        return web.json_response(answer)
 
     async def _watch(self, request: web.Request, plural: str) -> web.StreamResponse:
         seen = int(request.query["resourceVersion"])

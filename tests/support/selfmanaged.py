@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from tests.cluster.test_reflector import connection_to
-from tests.support.apiserver import CONFIGURATIONS, ApiServer
+from tests.support.apiserver import ApiServer
+from tests.support.resources import CONFIGURATIONS
 from webhook.cluster.certificates import Clocks, How, Places, Rhythm, SelfManaged
 from webhook.cluster.connection import Connection
 from webhook.core.rotation import Lives

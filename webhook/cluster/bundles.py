@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cryptography import x509
 
 from webhook.cluster.authority import bundle_text, read_bundle, span_of
-from webhook.cluster.calling import CONFIGURATIONS
+from webhook.cluster.calling import CONFIGURATION, CONFIGURATIONS
 from webhook.cluster.connection import Connection
 from webhook.core.rotation import Trusted
 
@@ -45,7 +45,7 @@ class BundleKeeper:
 
     async def read(self, now: float) -> Bundles:
         """Look at the configuration; `now` is a time of a clock that never jumps. Raises ClusterUnavailable."""
-        configuration = await self._connection.get(self._path, seconds=_REQUEST_SECONDS)
+        configuration = await self._connection.get(self._path, CONFIGURATION, seconds=_REQUEST_SECONDS)
         webhooks = _webhooks(configuration)
         bundles = [read_bundle(text) for _, text in webhooks]
         trusted = Trusted(

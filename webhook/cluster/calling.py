@@ -20,6 +20,8 @@ from webhook.cluster.connection import Connection
 from webhook.cluster.credentials import one_line
 
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+CONFIGURATION: Final = "ValidatingWebhookConfiguration"
+"""The kind of what is there."""
 _CALL_SECONDS: Final = 10.0
 _LONGEST_ANSWER: Final = 1 << 20
 
@@ -42,7 +44,7 @@ class Webhook:
 
 async def configured(connection: Connection, name: str) -> tuple[Webhook, ...]:
     """The webhooks of a ValidatingWebhookConfiguration. Raises ClusterUnavailable and NotAnswered."""
-    return parse_webhooks(await connection.get(f"{CONFIGURATIONS}/{quote(name, safe='')}"))
+    return parse_webhooks(await connection.get(f"{CONFIGURATIONS}/{quote(name, safe='')}", CONFIGURATION))
 
 
 def parse_webhooks(configuration: Mapping[str, Any]) -> tuple[Webhook, ...]:

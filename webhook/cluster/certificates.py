@@ -151,7 +151,7 @@ class SelfManaged:
     async def _read_secret(self) -> tuple[Mapping[str, Any] | None, Material | None]:
         """The Secret, and what it holds. Where it cannot be read, None and what was read last."""
         try:
-            secret = await self._connection.get(self._secret_path, seconds=_REQUEST_SECONDS)
+            secret = await self._connection.get(self._secret_path, "Secret", seconds=_REQUEST_SECONDS)
         except ClusterUnavailable as error:
             self._fault("secret", self._missing_secret() if error.status == 404 else f"Secret: {error}")
             return None, self._last

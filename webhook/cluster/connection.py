@@ -121,13 +121,20 @@ class Connection:
             connector=aiohttp.TCPConnector(ssl=rest.ssl_context), headers=headers, proxy=rest.proxy
         )
 
-    async def get(self, path: str, query: Query = (), *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
-        """Get one object or list, waiting `seconds` at most."""
+    async def get(self, path: str, kind: str, query: Query = (), *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+        """Get one object or list, waiting `seconds` at most. `kind`: of what an API server gives there; empty where it
+        is not known beforehand.
+
+        What comes with 200 and is of another kind, or of none, is a fault as well: a proxy or a login page that speaks
+        in the API server's place says nothing of the cluster, and least of all that it is empty.
+        """
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
         async with self._request(_Call(path, query, limits)) as response:
-            document = json.loads(await response.read())
-            if not isinstance(document, dict):
-                raise ClusterUnavailable(f"{self.host} answers {path} with something that is no object")
+            document = _object(await response.read())
+            given = document.get("kind")
+            if not (isinstance(given, str) and given == (kind or given) and given not in ("", "Status")):
+                wanted = "list" if kind.endswith("List") else kind or "object"
+                raise ClusterUnavailable(f"{self.host} answers {path} with something that is no {wanted}")
             return document
 
     async def create(self, path: str, body: dict[str, Any], *, seconds: float = _ANSWER_SECONDS) -> None:
@@ -196,6 +203,15 @@ class Connection:
             if status == 410:
                 return ListExpired(f"{self.host} {problem}", token)
         return ClusterUnavailable(f"{self.host} {problem}", status, _retry_after(response))
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one where the content is anything else."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):  # a page of HTML, say
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

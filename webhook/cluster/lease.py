@@ -36,7 +36,7 @@ class Turn:
     async def take(self) -> bool:
         """Whether to do the work now. A Lease that is missing, or cannot be written, keeps nobody from it."""
         try:
-            lease = await self._connection.get(self._path, seconds=_REQUEST_SECONDS)
+            lease = await self._connection.get(self._path, "Lease", seconds=_REQUEST_SECONDS)
             if self._is_anothers(lease):
                 return False
             await self._write(lease, self._identity)
@@ -51,7 +51,7 @@ class Turn:
             return
         self._mine = False
         try:
-            lease = await self._connection.get(self._path, seconds=_REQUEST_SECONDS)
+            lease = await self._connection.get(self._path, "Lease", seconds=_REQUEST_SECONDS)
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 await self._write(lease, "")
         except ClusterUnavailable:

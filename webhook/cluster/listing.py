@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from webhook.cluster.answers import items_of, metadata_of
 from webhook.cluster.connection import Connection, ListExpired
 from webhook.cluster.objects import is_object_name
 from webhook.core.errors import ClusterUnavailable, MalformedInput
@@ -24,6 +25,8 @@ _BUSY: Final = frozenset({429, 503})
 _LONGEST_PAUSE: Final = 10.0
 """Seconds that a busy API server is left alone, if it asks for more."""
 
+_RESOURCES: Final = "APIResourceList"
+
 _MOST_BAD: Final = 5
 """Objects of a kind that are not understood and named; the others are counted."""
 
@@ -36,12 +39,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A kind to be listed: `path` of its API, `plural`, and the apiVersion and kind that the items of a list lack."""
+    """A kind to be listed: `path` of its API, `plural`, and the apiVersion and kind that the items of a list lack.
+
+    `own`: Kubernetes' own. What a list of another kind is called is up to whoever defines it (spec.names.listKind of a
+    CustomResourceDefinition), and discovery does not tell.
+    """
 
     path: str
     plural: str
     api_version: str
     kind: str
+    own: bool = True
+
+    @property
+    def list_kind(self) -> str:
+        """The kind of a list of them; empty where it is not known."""
+        return f"{self.kind}List" if self.own else ""
 
     def where(self, namespace: str) -> str:
         """The path of its objects in a namespace, in all of them where that is empty."""
@@ -88,7 +101,7 @@ async def _page(connection: Connection, listed: Listed, namespace: str, token: s
     while True:
         query = [("limit", str(PAGE))] + ([("continue", token)] if token else [])
         try:
-            answer = await connection.get(listed.where(namespace), query, seconds=_PAGE_SECONDS)
+            answer = await connection.get(listed.where(namespace), listed.list_kind, query, seconds=_PAGE_SECONDS)
             break
         except ClusterUnavailable as error:
             setbacks += 1
@@ -101,11 +114,9 @@ async def _page(connection: Connection, listed: Listed, namespace: str, token: s
                 await asyncio.sleep(min(error.retry_after, _LONGEST_PAUSE))
             else:
                 raise
-    items, metadata = answer.get("items", answer), answer.get("metadata")
-    if not isinstance(items, list | None):  # a proxy's page, say: nothing of the kind is known then
-        raise ClusterUnavailable(f"{connection.host} answers {listed.where(namespace)} with something that is no list")
-    following = str((metadata if isinstance(metadata, Mapping) else {}).get("continue") or "")
-    return items or [], following
+    if answer.get("apiVersion") != listed.api_version:
+        raise ClusterUnavailable(f"{connection.host} answers {listed.where(namespace)} with a list of something else")
+    return items_of(answer, listed.where(namespace)), str(metadata_of(answer).get("continue") or "")
 
 
 async def list_fleet(
@@ -139,8 +150,7 @@ async def list_fleet(
 
 
 def _name(obj: Mapping[str, Any]) -> str:
-    metadata = obj.get("metadata")
-    fields = metadata if isinstance(metadata, Mapping) else {}
+    fields = metadata_of(obj)
     return f"{fields.get('namespace')}/{fields.get('name')}"
 
 
@@ -160,7 +170,7 @@ async def further_kinds(connection: Connection, kinds: Iterable[FurtherKind]) ->
         if named:
             path = f"/apis/{one.group}/{version}" if one.group else f"/api/{version}"
             api_version = f"{one.group}/{version}" if one.group else version
-            found.append(Listed(path, one.resource, api_version, named[0]))
+            found.append(Listed(path, one.resource, api_version, named[0], own=False))
         else:
             problems.append(f"kind {one.resource}.{one.group}: the API server serves none in {version}")
     return found, problems
@@ -171,16 +181,16 @@ async def _served(connection: Connection, group: str) -> tuple[str, list[Mapping
     try:
         if not group:
             version = "v1"
-            found = await connection.get("/api/v1")
+            found = await connection.get("/api/v1", _RESOURCES)
         else:
             if not is_object_name(group):
                 return "no API group has such a name"
-            about = await connection.get(f"/apis/{group}")
+            about = await connection.get(f"/apis/{group}", "APIGroup")
             preferred = about.get("preferredVersion")
             version = str((preferred if isinstance(preferred, Mapping) else {}).get("version") or "")
             if not is_object_name(version):
                 return "the API server names no version of the group"
-            found = await connection.get(f"/apis/{group}/{version}")
+            found = await connection.get(f"/apis/{group}/{version}", _RESOURCES)
     except ClusterUnavailable as error:
         return "its API group is not served" if error.status == 404 else str(error)
     return version, list(_resources(found))

@@ -28,12 +28,12 @@ def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
     return MappingProxyType(dict(object_labels(obj)))
 
 
-NODES: Resource[Node] = Resource("nodes", "/api/v1/nodes", parse_node)
-NAMESPACES: Resource[Mapping[str, str]] = Resource("namespaces", "/api/v1/namespaces", _labels)
+NODES: Resource[Node] = Resource("nodes", "/api/v1/nodes", "NodeList", parse_node)
+NAMESPACES: Resource[Mapping[str, str]] = Resource("namespaces", "/api/v1/namespaces", "NamespaceList", _labels)
 
 
 NODE_POOLS: Resource[NodePool] = Resource(
-    "NodePools", "/apis/karpenter.sh/v1/nodepools", parse_node_pool, optional=True
+    "NodePools", "/apis/karpenter.sh/v1/nodepools", "NodePoolList", parse_node_pool, optional=True
 )
 
 

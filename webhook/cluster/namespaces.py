@@ -44,7 +44,7 @@ class NamespaceReader:
 
     async def _read(self, name: str) -> Mapping[str, str]:
         # No resourceVersion: what is stored now, which the API server's own cache may not have seen.
-        found = await self._connection.get(f"/api/v1/namespaces/{name}", seconds=_REQUEST_SECONDS)
+        found = await self._connection.get(f"/api/v1/namespaces/{name}", "Namespace", seconds=_REQUEST_SECONDS)
         try:
             return MappingProxyType(dict(object_labels(found)))
         except MalformedObject as error:

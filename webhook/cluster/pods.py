@@ -34,7 +34,7 @@ class PodReader:
             async with self._turns:
                 # No resourceVersion: what is stored now, which the API server's own cache may not have seen.
                 found = await self._connection.get(
-                    f"/api/v1/namespaces/{namespace}/pods/{name}", seconds=_REQUEST_SECONDS
+                    f"/api/v1/namespaces/{namespace}/pods/{name}", "Pod", seconds=_REQUEST_SECONDS
                 )
         except ClusterUnavailable as error:
             if error.status == 404:

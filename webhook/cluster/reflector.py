@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
+from webhook.cluster.answers import items_of, metadata_of
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import object_name
 from webhook.cluster.state import Store
@@ -26,12 +27,14 @@ T = TypeVar("T")
 class Resource(Generic[T]):
     """What is watched, and what is kept of each object.
 
-    `path` is the collection's (/api/v1/nodes), `noun` names it in messages. `reduce` may raise MalformedInput: then the
+    `path` is the collection's (/api/v1/nodes), `list_kind` what a list of it is (NodeList), `noun` names it in
+    messages. `reduce` may raise MalformedInput: then the
     object is passed over. `optional`: an API that is not served (404), or may not be read (403), is an empty list.
     """
 
     noun: str
     path: str
+    list_kind: str
     reduce: Callable[[Mapping[str, Any]], T]
     optional: bool = False
 
@@ -106,11 +109,11 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> None:
         objects: dict[str, T] = {}
-        path, limit, token = self._resource.path, str(self._pace.page), ""
+        path, kind, limit, token = self._resource.path, self._resource.list_kind, str(self._pace.page), ""
         while True:
             query = [("limit", limit)] if limit else []
             try:
-                answer = await self._connection.get(path, [*query, ("continue", token)] if token else query)
+                answer = await self._connection.get(path, kind, [*query, ("continue", token)] if token else query)
             except ClusterUnavailable as error:
                 if error.status != 410 or not token:
                     raise
@@ -118,7 +121,7 @@ class Reflector(Generic[T]):
                 objects, limit, token = {}, "", ""
                 continue
             self._take_page(answer, objects)
-            metadata = _mapping(answer.get("metadata"))
+            metadata = metadata_of(answer)
             token = str(metadata.get("continue") or "")
             if not token:
                 break
@@ -205,8 +208,7 @@ class Reflector(Generic[T]):
         self._failures = 0 if clock() - begun >= self._pace.first_delay else self._failures + 1
 
     def _take_page(self, answer: Mapping[str, Any], objects: dict[str, T]) -> None:
-        items = answer.get("items")
-        for item in items if isinstance(items, list) else ():
+        for item in items_of(answer, self._resource.path):
             if (reduced := self._reduce(item)) is not None:
                 objects[reduced[0]] = reduced[1]
 
@@ -223,9 +225,9 @@ class Reflector(Generic[T]):
         if kind in ("ADDED", "MODIFIED"):
             if (reduced := self._reduce(obj)) is not None:
                 self._store.put(*reduced)
-        elif kind == "DELETED" and (name := _mapping(_mapping(obj).get("metadata")).get("name")):
+        elif kind == "DELETED" and (name := metadata_of(_mapping(obj)).get("name")):
             self._store.remove(str(name))
-        version = _mapping(_mapping(obj).get("metadata")).get("resourceVersion")
+        version = metadata_of(_mapping(obj)).get("resourceVersion")
         if isinstance(version, str) and version:
             self._version = version
         self._failures = 0

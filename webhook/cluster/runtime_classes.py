@@ -72,7 +72,7 @@ class RuntimeClassReader:
     async def _read(self, name: str) -> RuntimeClass | None:
         path = f"/apis/node.k8s.io/v1/runtimeclasses/{name}"
         try:
-            obj = await self._connection.get(path, seconds=_REQUEST_SECONDS)
+            obj = await self._connection.get(path, "RuntimeClass", seconds=_REQUEST_SECONDS)
             self._patience.answered()
             found = parse_runtime_class(obj)
         except (ClusterUnavailable, MalformedObject) as error:

@@ -7,7 +7,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from webhook.cluster.connection import Connection
 from webhook.cluster.objects import is_object_name, parse_pull_secret, service_account_secrets
@@ -30,6 +31,8 @@ _KEEP_BYTES = 8 * 2**20
 
 _AT_ONCE = 16
 """Reads under way: a pod may name any number of secrets, and the API server has other work."""
+
+_KINDS: Final = MappingProxyType({"secrets": "Secret", "serviceaccounts": "ServiceAccount"})
 
 Caller = Literal["podgate", "user"]
 """By whose rights Secrets are read: those of podgate's own ClusterRole, or those of whoever runs the command line."""
@@ -121,7 +124,7 @@ class SecretReader:
     async def _fetch(self, path: str, plural: str, namespace: str, parse: Callable[[dict[str, Any]], _Value]) -> _Value:
         try:
             async with self._turns:
-                obj = await self._connection.get(path, seconds=_REQUEST_SECONDS)
+                obj = await self._connection.get(path, _KINDS[plural], seconds=_REQUEST_SECONDS)
             self._patience.answered()
         except ClusterUnavailable as error:
             if error.status is not None:
