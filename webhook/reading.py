@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from webhook.cluster.documents import MarkedObject, SourcedObject, decode_text, iterate_marked, located
+from webhook.cluster.documents import (
+    MarkedObject,
+    SourcedObject,
+    decode_text,
+    iterate_marked,
+    located,
+    read_bounded,
+)
 from webhook.cluster.files import counts
 from webhook.cluster.marks import Marks
 from webhook.core.errors import MalformedInput, MalformedObject
@@ -86,7 +93,12 @@ def read_content(name: str, reader: str = "podgate check") -> bytes:
     if name == STDIN and sys.stdin is None:
         raise MalformedObject("cannot be read: it is closed", "stdin")
     try:
-        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        if name == STDIN:
+            return read_bounded(sys.stdin.buffer, shown(name))
+        with Path(name).open("rb") as stream:
+            return read_bounded(stream, name)
+    except MalformedObject:  # a ValueError, too
+        raise
     except OSError as error:
         hint = f"; addresses are not fetched: curl -fsSL {name} | {reader}" if _ADDRESS.match(name) else ""
         raise MalformedObject(f"cannot be read: {error.strerror or error}{hint}", shown(name)) from None

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.command import Podgate
 from tests.support.manifests import pod, write
+from webhook.cluster.documents import read_bounded
+from webhook.core.errors import MalformedObject
 
 GOOD = json.dumps(pod())
 LAUGHS = "\n".join(
@@ -94,6 +96,20 @@ def test_a_manifest_that_may_not_be_read(podgate: Podgate, tmp_path: Path, monke
     ran = podgate.json("-f", "/proc/self/mem", "--target", "linux/amd64")
     assert (ran.code, ran.document["objects"]) == (2, [])
     assert ran.err == "podgate: /proc/self/mem: cannot be read: Input/output error\n"
+
+
+def test_what_has_no_end_is_not_read_to_its_end(podgate: Podgate):
+    for arguments in (("-f", "/dev/zero"), ("--nodes", "/dev/zero")):
+        ran = podgate("check", *arguments, "--target", "linux/amd64", stdin=GOOD.encode())
+        assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+        assert ran.err.startswith("podgate: /dev/zero#1: not YAML: ")
+
+
+def test_more_than_anybody_has_is_refused():
+    text = b"a: b\n" * 500_000
+    assert read_bounded(BytesIO(text), "stdin", 3 << 20) == text
+    with pytest.raises(MalformedObject, match=r"^stdin: is more than 2 MiB, and may have no end; give it in parts$"):
+        read_bounded(BytesIO(text), "stdin", 2 << 20)
 
 
 NODES = {

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from webhook.cluster.jsontext import JSONDocuments, read_json
 from webhook.cluster.marks import Marks, mark_json
@@ -19,6 +20,11 @@ from webhook.core.errors import MalformedObject
 Object = Mapping[str, Any]
 """A Kubernetes object as it was decoded; nothing of it has been checked but that it is a mapping with string keys."""
 
+
+LARGEST: Final = 512 << 20
+"""Bytes of one file or pipe. All nodes of a cluster at Kubernetes' limit of 5,000 take a fifth of it; what goes on for
+longer is most likely a device, or a program that never ends."""
+_CHUNK: Final = 1 << 20
 
 _Pair = tuple[Object, Object]
 
@@ -48,12 +54,31 @@ def located(source: str) -> Iterator[None]:
 def read_documents(path: str | Path) -> list[SourcedObject]:
     """Read the objects of a file. Raises MalformedObject naming file, document and field, or why it is unreadable."""
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as stream:
+            content = read_bounded(stream, str(path))
+    except MalformedObject:  # a ValueError, too
+        raise
     except OSError as error:
         raise MalformedObject(f"cannot be read: {error.strerror or error}", str(path)) from None
     except ValueError as error:  # a name with a NUL in it
         raise MalformedObject(f"cannot be read: {error}", repr(str(path))) from None
     return load_documents(content, str(path))
+
+
+def read_bounded(stream: BinaryIO, name: str, limit: int = LARGEST) -> bytes:
+    """What a file or pipe holds, at most `limit` bytes; `name` is what messages call it. Raises MalformedObject where
+    there is more, and OSError.
+
+    A NUL character ends it, with some of what follows: no document can be read behind one, and /dev/zero has no end.
+    """
+    read = BytesIO()
+    while chunk := stream.read(_CHUNK):
+        if read.tell() + len(chunk) > limit:
+            raise MalformedObject(f"is more than {limit >> 20} MiB, and may have no end; give it in parts", name)
+        read.write(chunk)
+        if b"\0" in chunk:
+            break
+    return read.getvalue()
 
 
 def load_documents(content: str | bytes, name: str) -> list[SourcedObject]:
