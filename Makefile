@@ -80,12 +80,13 @@ bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios (needs 
 soak: $(VENV)/.locked ## Load podgate for MINUTES= while all around it changes (needs Go; WRITE=1: into docs/reliability.md)
 	$(BIN)/python -m tests.soak $(or $(MINUTES),60) $(if $(WRITE),--write)
 
-# The options of both parts. TARGET= runs the first alone, ORACLE= the second, SHORT=1 the first as CI does.
+# The options of both parts. TARGET= runs the first alone, ORACLE= the second, TARGET= and ORACLE= both, SHORT=1 the first
+# as CI does.
 FUZZ = $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 fuzz: $(VENV)/.locked ## Damage inputs and see that laws hold; compare with the Go originals (TARGET=, ORACLE=, COUNT=, SHORT=1)
-	@$(if $(ORACLE),:,$(BIN)/python -m tests.fuzz $(FUZZ) $(if $(TARGET),--target $(TARGET)) $(if $(SHORT),--short))
-	@$(if $(TARGET)$(SHORT),:,$(BIN)/python -m tests.oracles.fuzz $(FUZZ) $(if $(ORACLE),--oracle $(ORACLE)))
+	@$(if $(if $(ORACLE),$(TARGET),all),$(BIN)/python -m tests.fuzz $(FUZZ) $(if $(TARGET),--target $(TARGET)) $(if $(SHORT),--short),:)
+	@$(if $(or $(ORACLE),$(if $(TARGET)$(SHORT),,all)),$(BIN)/python -m tests.oracles.fuzz $(FUZZ) $(if $(ORACLE),--oracle $(ORACLE)),:)
 
 hygiene: $(VENV)/.locked ## Look at licences, known vulnerabilities, secrets, paths, the wheel, the lock file (ONLY=; needs Go, network)
 	@$(BIN)/python -m tests.hygiene $(ONLY)

@@ -127,7 +127,7 @@ def _begun(name: str, options: argparse.Namespace, progress: Progress | None) ->
     """The run that was begun, where one was and nothing else is asked for; else a new one. None: it is done already."""
     count = options.count or COUNTS[name]
     if progress is None:
-        return Run(name, options.seed or 1, options.count or count // SHORT, None)
+        return Run(name, 1 if options.seed is None else options.seed, options.count or count // SHORT, None)
     state = progress.state(name)
     if state is not None and options.seed in (None, state.seed):
         if state.asked >= count:

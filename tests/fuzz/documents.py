@@ -199,7 +199,8 @@ class Secrets(Pure):
         else:
             keyring = Keyring.from_secrets([PullSecret("team", "pull", kind, content)])
         found = keyring.lookup(repository)
-        hold(len({one.key(b"salt") for one in found}) <= len(found), "keys of credentials")
+        logins = {(one.username, one.password, one.identity_token, one.registry_token) for one in found}
+        hold(len({one.key(b"salt") for one in found}) == len(logins), "one key for two logins, or two for one")
         sources = {one.source for one in found}
         hold(sources <= {"team/pull", "config.json"}, f"a credential from nowhere: {sources}")
         for one in found:

@@ -14,6 +14,7 @@ from tests.support.walks import document
 from webhook.check import Pace, judge_all, sort_out
 from webhook.cluster.documents import load_documents
 from webhook.cluster.files import FileCluster
+from webhook.core.decision import Judgement
 from webhook.core.errors import MalformedObject, RegistryError
 from webhook.core.manifest import Document, Role
 from webhook.core.reference import Reference
@@ -34,6 +35,13 @@ IMAGES = {
     "reg.example/team/chart:1": images.artifact(),
 }
 """What there is in the registry, by name and tag."""
+MADE_FOR = {
+    "reg.example/team/app:1": ("amd64", "arm64"),
+    "reg.example/team/arm:1": ("arm64",),
+    "reg.example/team/z:1": ("s390x",),
+    "reg.example/team/zs:1": ("s390x", "ppc64le"),
+}
+"""The architectures of those that are for Linux and say so, as they were made: podgate's reading has no part in it."""
 
 
 class Library:
@@ -132,6 +140,7 @@ class Objects:
             one_line(note)
         for judgement in (one.judgement for one in checked):
             _is_fit_to_print(judgement.decision, judgement.messages)
+            _is_what_images_are_made_for(judgement)
         decisions = sorted({one.judgement.decision for one in checked})
         return Answer(decisions[0] if decisions else "nothing judged", (text, problems, reading.notes))
 
@@ -141,6 +150,27 @@ def _public(obj: Mapping[str, object]) -> Mapping[str, object]:
     object's name here.)"""
     is_secret = (obj.get("apiVersion"), obj.get("kind")) == ("v1", "Secret")
     return {key: value for key, value in obj.items() if not is_secret or key not in ("data", "stringData")}
+
+
+def _is_what_images_are_made_for(judgement: Judgement) -> None:
+    """No wrong denial and no wrong admission, by what images were made for and nodes are, whatever else is damaged."""
+    verdicts = {finding.verdict for finding in judgement.findings}
+    if judgement.decision == "deny":
+        workload = judgement.workload
+        for_some = workload.template and workload.every_node  # a DaemonSet is to run on each of its nodes
+        hold(verdicts == {"fails"} or (for_some and "fails" in verdicts), f"denied without a reason: {verdicts}")
+    for finding in judgement.findings:
+        there = finding.node.platform
+        if there is None or there.os != "linux" or there.variant not in ("", "v8") or finding.node.emulates:
+            continue
+        for image, outcome in zip(judgement.images, finding.outcomes, strict=True):
+            made_for = MADE_FOR.get(image.image)
+            if made_for is not None and outcome.why not in _WHATEVER_THE_IMAGE:
+                wrong = "fails" if there.architecture in made_for else "runs"
+                hold(outcome.verdict != wrong, f"wrong about an image: {image.image} on {there}: {outcome}")
+
+
+_WHATEVER_THE_IMAGE = ("refused-by-kubelet", "exempt")
 
 
 def _is_fit_to_print(decision: str, messages: tuple[str, ...]) -> None:
