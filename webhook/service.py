@@ -105,13 +105,36 @@ class Judge:
             return Judgement(workload, "allow", "skipped", "off")
         demands = await self._demands(request)
         examined = await self._examined(request, demands)
-        if demands.runtime_class == "unknown" and demands.constraints and examined.runs_nowhere:
-            # The RuntimeClass may let the pods onto tainted nodes. Only if they fail there too, they fail.
-            tolerating = replace(demands.constraints, tolerations=_EVERY_TAINT)
-            examined = await self._examine(request, await self._candidates(request, tolerating), demands.isolation)
+        if examined.runs_nowhere:
+            examined = await self._tolerating(request, demands, examined)
         if request.stays:
             examined = examined.of_images(request.answers_for(examined.fares))
         return self._judgement(request, mode, demands, examined)
+
+    async def _tolerating(self, request: Request, demands: _Demands, examined: Examined) -> Examined:
+        """The same for pods that run nowhere, with the taints that admission may yet let them tolerate.
+
+        A RuntimeClass that is not known may let them onto any tainted node: only if they fail there too, they fail. To
+        pods that ask for a device, many clusters add a toleration for the taint of its name (ExtendedResourceToleration
+        in k8s.io/kubernetes v1.37.2, plugin/pkg/admission). It is no proof of anything that they fail there as well.
+        """
+        constraints = demands.constraints
+        if constraints is None:
+            return examined
+        if demands.runtime_class == "unknown":
+            tolerating = replace(constraints, tolerations=_EVERY_TAINT)
+            return await self._examine(request, await self._candidates(request, tolerating), demands.isolation)
+        if not constraints.devices or not self._to_be_admitted(request):
+            return examined
+        further = tuple(Toleration(name, "Exists", effect="NoSchedule") for name in constraints.devices)
+        tolerating = replace(constraints, tolerations=constraints.tolerations + further)
+        there = await self._examine(request, await self._candidates(request, tolerating), demands.isolation)
+        return examined if there.runs_nowhere else there
+
+    @staticmethod
+    def _to_be_admitted(request: Request) -> bool:
+        """Whether pods are still to go through the admission that changes them."""
+        return request.workload.template or not request.admitted
 
     async def _examined(self, request: Request, demands: _Demands) -> Examined:
         """What becomes of the images on the candidates: what it was for an object just like this one, if nothing that
@@ -149,7 +172,7 @@ class Judge:
         constraints = as_chosen(workload.constraints) if request.on_its_node else workload.constraints
         if not constraints.runtime_class:
             return _Demands(constraints)
-        if request.admitted and not workload.template:
+        if not self._to_be_admitted(request):
             return _Demands(constraints, isolation=None)
         known = await self._runtime_class(request)
         if known is None:

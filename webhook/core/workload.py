@@ -35,6 +35,7 @@ class PodConstraints:
     given; `os_label` is the pod's own label kubernetes.io/os, None where it has none (an empty one is one that no node
     meets). `pull_secrets` are names in the pod's namespace, in order; for a pod in a review only these count, since
     ServiceAccount admission has filled them in. `gated`: it has scheduling gates, and so can still be narrowed.
+    `devices` are the extended resources that containers ask for (nvidia.com/gpu), each once.
     """
 
     node_name: str = ""
@@ -47,6 +48,7 @@ class PodConstraints:
     service_account: str = ""
     pull_secrets: tuple[str, ...] = ()
     gated: bool = False
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def what_matters(workload: Workload) -> tuple[object, ...]:
         needs.tolerations,
         (needs.node_name, needs.runtime_class, needs.os_name, needs.os_label),
         (needs.service_account, needs.pull_secrets),
+        needs.devices,
     )
 
 
@@ -147,7 +150,7 @@ def length_of_what_matters(workload: Workload) -> int:
         *(text for one in wanted for text in (one.key, one.operator, *one.values)),
         *(text for one in needs.tolerations for text in (one.key, one.operator, one.value, one.effect)),
         *(needs.node_name, needs.runtime_class, needs.os_name, needs.os_label or ""),
-        *(needs.service_account, *needs.pull_secrets),
+        *(needs.service_account, *needs.pull_secrets, *needs.devices),
     )
     return sum(map(len, texts))
 
@@ -264,7 +267,23 @@ def _constraints(metadata: Fields, spec: Fields) -> PodConstraints:
         service_account=spec.text("serviceAccountName") or spec.text("serviceAccount"),
         pull_secrets=tuple(item.text("name") for item in spec.objects("imagePullSecrets")),
         gated=any(True for _ in spec.objects("schedulingGates")),
+        devices=tuple(sorted(set(_devices(spec)))),
     )
+
+
+def _devices(spec: Fields) -> Iterator[str]:
+    """The extended resources that containers ask for, by the rules of IsExtendedResourceName (k8s.io/kubernetes
+    v1.37.2, pkg/apis/core/helper). A limit without a request is one. What has no form is passed over: it says nothing.
+    """
+    for key in ("initContainers", "containers"):
+        for container in spec.objects(key):
+            resources = container.get("resources")
+            if not isinstance(resources, Mapping):
+                continue
+            for named in (resources.get("requests"), resources.get("limits")):
+                for name in named if isinstance(named, Mapping) else ():
+                    if isinstance(name, str) and "/" in name and "kubernetes.io/" not in name:
+                        yield name
 
 
 def parse_pod_spec(obj: Mapping[str, object], path: str = "spec") -> PodConstraints:
