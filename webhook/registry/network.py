@@ -17,6 +17,7 @@ from webhook.registry.addresses import AddressPolicy
 from webhook.registry.interim import Interim
 from webhook.registry.names import Resolver
 from webhook.registry.reserved import Reserved
+from webhook.registry.stream import connect
 from webhook.registry.tunnel import bare
 
 _log = logging.getLogger("podgate.registry")
@@ -47,7 +48,6 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._resolver = resolver
         self._reserved = reserved
         self._public_only = public_only
-        self._network = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -68,7 +68,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             # Each address gets its share of the time left, so that a dead first one does not eat the whole of it.
             share = None if ends is None else max(0.0, ends - loop.time()) / (len(addresses) - number)
             try:
-                return _Stream(await self._network.connect_tcp(address, port, share, local_address, socket_options))
+                return _Stream(await connect(address, port, share, local_address, socket_options or ()))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         try:

@@ -6,6 +6,7 @@ rules. What it resolves a name to cannot be seen, so names and literal addresses
 
 import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -45,10 +46,16 @@ def proxy_of(rules: ProxyRules, url: httpx.URL) -> Proxy | None:
     """The proxy for a request; None where it goes directly. Raises RegistryError for a proxy that cannot be used: to
     go directly instead is not what the operator has asked for."""
     try:
-        chosen = rules.proxy_for(parse_url(str(url)))
+        chosen = _chosen(rules, url.scheme, url.netloc)
     except ValueError as error:
         raise RegistryError("malformed", "not an address that can be asked") from error
     return None if chosen is None else _usable(chosen)
+
+
+@lru_cache(maxsize=1024)
+def _chosen(rules: ProxyRules, scheme: str, authority: bytes) -> Url | None:
+    """The rules look at no more of a URL, which is read for each request else. Raises ValueError."""
+    return rules.proxy_for(parse_url(f"{scheme}://{authority.decode('ascii')}/"))
 
 
 def _usable(url: Url) -> Proxy:

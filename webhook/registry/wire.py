@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Literal
 
@@ -86,11 +86,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One hop: where to, and whether it is still the host that was asked first (`home`), so that secrets go along."""
+    """One hop: where to, and whether it is still the host that was asked first (`home`), so that secrets go along.
+    `shown`: the URL as a log has it. `public`: whether the host that was asked first has a public address, None: this
+    is the one."""
 
     url: httpx.URL = field(repr=False)  # signed URLs are secrets
+    shown: str
     home: bool
     public_only: bool
+    public: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +145,28 @@ class Wire:
         return asyncio.get_running_loop().time() + self._options.request_timeout
 
     async def _follow(self, ask: Ask, first: httpx.URL, ends: float) -> Reply:
-        way = _Way(first, home=True, public_only=ask.public_only)
-        public = False
-        for hop in range(_MOST_REDIRECTS + 1):
+        way = _Way(first, printable_url(first), home=True, public_only=ask.public_only)
+        for _ in range(_MOST_REDIRECTS + 1):
             if not (ask.chosen and same_origin(way.url, first)) and not self._options.may_ask(authority(way.url)):
-                raise RegistryError("blocked-host", "allowedHosts leaves it out", Exchange(_shown(ask, way.url)))
+                raise RegistryError("blocked-host", "allowedHosts leaves it out", Exchange(way.shown))
             met = await self._hop(ask, way, ends)
-            public = met.public if hop == 0 else public
             if isinstance(met, Reply):
-                return replace(met, public=public)
-            home = way.home and keeps_secrets(first, met.url)  # who was away once does not come home with secrets
-            way = _Way(met.url, home, public_only=way.public_only or met.public)
+                return met
+            way = _Way(
+                met.url,
+                _shown(ask, first, met.url),
+                home=way.home and keeps_secrets(first, met.url),  # who was away once does not come home with secrets
+                public_only=way.public_only or met.public,
+                public=met.public if way.public is None else way.public,
+            )
         raise RegistryError("unavailable", f"more than {_MOST_REDIRECTS} redirects", Exchange(printable_url(first)))
 
     async def _hop(self, ask: Ask, way: _Way, ends: float) -> Reply | _Onward:
         """One request and its answer, by a time of the loop's clock."""
-        origin, url = f"{way.url.scheme}://{authority(way.url)}", _shown(ask, way.url)
+        origin, url = f"{way.url.scheme}://{authority(way.url)}", way.shown
         with self._breakers.attempt(origin) as attempt, self._told(ask.method, url, attempt), translated(url):
             async with asyncio.timeout_at(ends):
-                response = await self._send(ask, way, url)
+                response = await self._send(ask, way)
                 try:
                     attempt.status = response.status_code
                     location = response.headers.get("Location")
@@ -197,23 +204,24 @@ class Wire:
                 seconds = time.perf_counter() - started
                 self._hooks.on_exchange(Exchanged(method, url, attempt.status, code, seconds))
 
-    async def _send(self, ask: Ask, way: _Way, shown: str) -> httpx.Response:
-        """Away from home nothing goes along that only the first host should see. `shown`: the URL as a log has it."""
+    async def _send(self, ask: Ask, way: _Way) -> httpx.Response:
+        """Away from home nothing goes along that only the first host should see."""
         # A registry that encodes all the same is understood, but the digest is over the plain bytes.
         ours = {"Accept": ask.accept, "Accept-Encoding": "identity", "User-Agent": _AGENT}
         if way.home and ask.authorization:
             ours["Authorization"] = ask.authorization
         replaced = {name.lower() for name in ours}
         theirs = [pair for pair in ask.header if pair[0].lower() not in replaced] if way.home else []
-        limits = dict.fromkeys(("connect", "read", "write", "pool"), self._options.request_timeout)
+        # Reads and writes have the time of the whole; the connection's is shared out among the addresses.
+        seconds = self._options.request_timeout
         if way.home and ask.dial_timeout is not None:
-            limits["connect"] = min(limits["connect"], ask.dial_timeout)
+            seconds = min(seconds, ask.dial_timeout)
         headers = [*theirs, *ours.items()]
         if ask.form:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        content = ask.form or None
-        request = httpx.Request(ask.method, way.url, headers=headers, content=content, extensions={"timeout": limits})
-        _log.debug("%s %s", ask.method, shown)
+        times = {"timeout": {"connect": seconds}}
+        request = httpx.Request(ask.method, way.url, headers=headers, content=ask.form or None, extensions=times)
+        _log.debug("%s %s", ask.method, way.shown)
         configuration = ask.tls if way.home else ask.tls.abroad
         transport = self._transports.of(way.url, configuration, public_only=way.public_only)
         return await transport.handle_async_request(request)
@@ -233,9 +241,9 @@ class Wire:
             media_type=media_type(headers),
             digest_hint=headers.get("Docker-Content-Digest", ""),
             body=body,
-            url=_shown(ask, way.url),
+            url=way.shown,
             challenges=tuple(line.decode("utf-8", "surrogateescape") for line in lines),
-            public=_public(response),
+            public=_public(response) if way.public is None else way.public,
             retry_after=retry_after(headers.get("Retry-After", ""), self._hooks.wall()),
             link=headers.get("Link", "") if way.home else "",
         )
@@ -268,12 +276,11 @@ def _secrets(ask: Ask) -> list[str]:
     return [ask.authorization.partition(" ")[2], *ask.secrets, *(value for _, value in ask.header)]
 
 
-def _shown(ask: Ask, url: httpx.URL) -> str:
-    """A URL for a log. Of one that a registry sends us to only where it is, if the registry was shown a secret: it may
-    have put that into it, in whatever coding."""
-    shown = printable_url(url)
-    if not any(_secrets(ask)) or url == httpx.URL(ask.url):
-        return shown
+def _shown(ask: Ask, first: httpx.URL, url: httpx.URL) -> str:
+    """A URL that a registry sends us to, for a log: only where it is, if the registry was shown a secret. It may have
+    put that into it, in whatever coding."""
+    if url == first or not any(_secrets(ask)):
+        return printable_url(url)
     return f"{url.scheme}://{authority(url)}/..."
 
 
