@@ -227,6 +227,10 @@ _CONTAINER_LISTS: Final[tuple[tuple[str, ContainerRole], ...]] = (
 )
 
 
+_FILLED_IN_BY_ISTIO: Final = ("istio-proxy", "auto")
+"""The container and the image in whose place Istio's webhook puts its proxy, as its charts of gateways write them."""
+
+
 def _images(spec: Fields, *, template: bool) -> Iterator[ContainerImage]:
     """The images of a pod. In a template a blank image is passed over: something fills it in before there is a pod."""
     if not any(True for _ in spec.objects("containers")):
@@ -241,7 +245,7 @@ def _image_fields(spec: Fields, *, template: bool) -> Iterator[tuple[ContainerIm
             image = container.text("image")
             never = container.text("imagePullPolicy") == "Never"
             name = container.text("name")
-            if trim_space(image) or not template:
+            if not template or (trim_space(image) and (name, image) != _FILLED_IN_BY_ISTIO):
                 yield ContainerImage(name, image, role, never_pulled=never), container, "image"
     for volume in spec.objects("volumes"):
         source = volume.maybe("image")
