@@ -85,6 +85,29 @@ def test_refused_with_the_kind_of_the_original(text, kind):
     assert refusal.value.kind == kind
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nginx ", "there is white space in it"),
+        ("reg.example/app:1\n", "there is white space in it"),
+        ("reg.example/app\u200b:1", "it holds the character U+200B, which no reference has"),
+        ("reg.example/my\u2013app", "it holds the character U+2013, which no reference has"),
+        ("https://reg.example/app", "a reference does not begin with a scheme such as https://"),
+        ("docker://nginx", "a reference does not begin with a scheme such as https://"),
+        ("reg.example/app:{{ .Values.tag }}", "it holds a placeholder that nothing has filled in"),
+        ("${IMAGE}", "it holds a placeholder that nothing has filled in"),
+        ("reg.example/app:$(TAG)", "it holds a placeholder that nothing has filled in"),
+        ("reg.example/app@sha256:abc", "what follows the @ is no digest"),
+        ("reg.example/App", "the name of a repository must be in lower case"),
+        ("nginx:", "not of the form name[:tag][@digest]"),
+    ],
+)
+def test_the_usual_slips_are_told_by_name(text, problem):
+    with pytest.raises(InvalidReference) as refusal:
+        parse_image(text)
+    assert refusal.value.problem == problem
+
+
 @pytest.mark.parametrize("text", ["a" * 247, "quay.io/" + "a" * 255, "reg.example:5000/" + "a" * 255 + ":" + "b" * 128])
 def test_the_longest_names_pass(text):
     assert parse_image(text).canonical.removesuffix(":latest").endswith(text)

@@ -37,6 +37,10 @@ _PATH = re.compile(
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}+")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*:[0-9A-Fa-f]{32,}+")
 
+_UPPER_CASE = "the name of a repository must be in lower case"
+_PLACEHOLDER = re.compile(r"\{\{|\$[{(]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*+://")
+
 # The digest library has a grammar of its own, narrower in the algorithm (go-digest v1.0.0, Digest.Validate).
 _KNOWN_ALGORITHM_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _LOWER_CASE_HEX = re.compile(r"[a-f0-9]*+")
@@ -132,7 +136,7 @@ def parse_normalized(text: str) -> Reference:
     domain, remainder = _split_domain(text)
     name = remainder.partition(":")[0]
     if to_lower(name) != name:
-        raise InvalidReference("the name of a repository must be in lower case", "uppercase")
+        raise InvalidReference(_slip(text) or _UPPER_CASE, "uppercase")
     return _parse(f"{domain}/{remainder}")
 
 
@@ -183,13 +187,29 @@ def _parse(text: str) -> Reference:
         if text == "":
             raise InvalidReference("the reference is empty", "empty")
         if _match(to_lower(text)) is not None:
-            raise InvalidReference("the name of a repository must be in lower case", "uppercase")
-        raise InvalidReference("not of the form name[:tag][@digest]", "invalid_format")
+            raise InvalidReference(_UPPER_CASE, "uppercase")
+        raise InvalidReference(_slip(text) or "not of the form name[:tag][@digest]", "invalid_format")
     if len(reference.path) > _LONGEST_PATH:
         raise InvalidReference(f"the name of a repository has more than {_LONGEST_PATH} characters", "too_long")
     if reference.digest:
         _check_digest(reference.digest)
     return reference
+
+
+def _slip(text: str) -> str:
+    """What is wrong with a text that is no reference, where it is one of the usual slips, some of which cannot be seen
+    where the text is shown; else empty. It decides nothing."""
+    if _PLACEHOLDER.search(text):
+        return "it holds a placeholder that nothing has filled in"
+    if _SCHEME.match(text):
+        return "a reference does not begin with a scheme such as https://"
+    odd = next((char for char in text if not "!" <= char <= "~"), "")
+    if odd.isspace():
+        return "there is white space in it"
+    if odd:
+        return f"it holds the character U+{ord(odd):04X}, which no reference has"
+    _, at, digest = text.partition("@")
+    return "what follows the @ is no digest" if at and not _DIGEST.fullmatch(digest) else ""
 
 
 def _match(text: str) -> Reference | None:
