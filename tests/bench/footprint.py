@@ -24,7 +24,7 @@ async def figures(run: Run) -> list[Figure]:
 
 
 def node(number: int) -> dict[str, Any]:
-    """A Node with all that decisions do not see: 12 KB of JSON, as a kubelet with 50 images reports it."""
+    """A Node with all that decisions do not see: 10 KB of JSON, as a kubelet with 50 images reports it."""
     made = shaped(number)
     made["metadata"]["annotations"] = {"node.alpha.kubernetes.io/ttl": "0", "volumes": "true"}
     made["metadata"]["managedFields"] = [{"manager": "kubelet", "fieldsV1": {f"f:field-{n}": {} for n in range(40)}}]

@@ -79,21 +79,23 @@ def _write(name: str, folder: Path) -> None:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
-def _libfuzzer(name: str, scratch: Path, *arguments: str) -> None:
-    """Runs the program with libFuzzer's arguments."""
+def _libfuzzer(name: str, scratch: Path, *arguments: str) -> int:
+    """Runs the program with libFuzzer's arguments; its exit code."""
     program = scratch / "guided"
     program.write_text(LOOKER.format(python=sys.executable, root=str(ROOT), name=name))
     program.chmod(0o700)
-    subprocess.run([str(program), *arguments], check=False)
+    return subprocess.run([str(program), *arguments], check=False).returncode
 
 
 def _run(options: argparse.Namespace, folder: Path, known: Path, scratch: Path) -> int:
     """A run of so many seconds; 0, or what to end with."""
     limits = [f"-max_total_time={options.seconds}", f"-max_len={LARGEST}", "-print_final_stats=1", "-timeout=60"]
-    _libfuzzer(options.target, scratch, *limits, f"-artifact_prefix={scratch}/failed-", str(folder), str(known))
+    code = _libfuzzer(options.target, scratch, *limits, f"-artifact_prefix={scratch}/failed-", str(folder), str(known))
     failed = sorted(scratch.glob("failed-*"))
     if not failed:
-        return 0
+        if code:
+            print(f"{options.target}: the program that atheris drives ended with {code}, and no input is to blame")
+        return 2 if code else 0
     from tests.fuzz.catalogue import TARGETS, keep  # noqa: PLC0415  # as above
     from tests.fuzz.failing import Failure, failure_of, reduced  # noqa: PLC0415
 

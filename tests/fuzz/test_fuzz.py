@@ -1,23 +1,33 @@
 """The fuzzer finds what is wrong and shows the smallest input, tried with targets that are wrong on purpose; and what
 is kept keeps the laws."""
 
+import argparse
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
 from tests.fuzz import __main__ as command
-from tests.fuzz import jsontext, parts
+from tests.fuzz import guided, jsontext, objects, parts
 from tests.fuzz.__main__ import Run, fuzz
 from tests.fuzz.catalogue import COUNTS, TARGETS, kept
 from tests.fuzz.failing import Failure, failure_of, reduced
 from tests.fuzz.laws import SECRET, Answer, Broken, Pure, hold, tells_no_secret
 from tests.fuzz.mutate import Mutator
 from tests.oracles.progress import Progress, State
+from tests.service.conftest import pod
 from tests.support.images import digest_of
+from webhook.core.decision import ImageFinding, Judgement, NodeFinding
 from webhook.core.errors import InvalidReference
+from webhook.core.grouping import NodeGroup
+from webhook.core.outcome import Outcome, Verdict
+from webhook.core.platform import Platform
 from webhook.core.reference import parse_image
+from webhook.core.scheduling import Node
+from webhook.core.workload import parse_workload
 
 
 class Wrong(Pure):
@@ -86,6 +96,28 @@ def test_what_is_usual_is_read(name):
         answers = [target.answer(data).kind for data in target.seeds()[:60]]
     assert sum(kind != "refused" for kind in answers) > len(answers) / 3
     assert len(set(answers)) > 1 or name == "settings"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "image", "breaks"),
+    [
+        (("fails", "fails"), "reg.example/team/z:1", False),
+        (("fails", "runs"), "reg.example/team/arm:1", True),  # denied, although it runs on one
+        (("fails", "fails"), "reg.example/team/arm:1", True),  # there is arm64 in it
+        ((), "reg.example/team/z:1", True),
+    ],
+)
+def test_a_wrong_denial_breaks_a_law(verdicts: Sequence[Verdict], image, breaks):
+    nodes = [Node("amd-1", Platform("linux", "amd64")), Node("arm-1", Platform("linux", "arm64"))]
+    findings = tuple(
+        NodeFinding(NodeGroup.of([one]), (Outcome(verdict, "no-matching-entry"),))
+        for one, verdict in zip(nodes, verdicts, strict=False)
+    )
+    workload = parse_workload(pod(image))
+    assert workload is not None
+    judgement = Judgement(workload, "deny", "mismatch", "deny", images=(ImageFinding("app", image),), findings=findings)
+    with pytest.raises(Broken) if breaks else nullcontext():
+        objects._is_what_images_are_made_for(judgement)
 
 
 def test_a_broken_law_is_found_and_reduced(tmp_path):
@@ -158,6 +190,12 @@ def test_what_is_not_understood_is_refused(given, capsys):
         command.main(given)
     assert ended.value.code == 2
     assert "argument --" in capsys.readouterr().err
+
+
+def test_a_guided_run_that_came_to_nothing_is_no_success(tmp_path, capsys):
+    options = argparse.Namespace(target="nothing", seconds=1)
+    assert guided._run(options, tmp_path, tmp_path, tmp_path) == 2
+    assert "nothing: the program that atheris drives ended with 1" in capsys.readouterr().out
 
 
 def test_inputs_depend_on_seed_and_number_alone():
