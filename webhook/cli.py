@@ -75,6 +75,10 @@ def _context(words: str) -> Option:
     return click.option("--context", metavar="NAME", shell_complete=context_names, help=words)
 
 
+def _kubeconfig(words: str) -> Option:
+    return click.option("--kubeconfig", metavar="FILE", shell_complete=files, help=words)
+
+
 def _cache_dir(words: str) -> Option:
     return click.option("--cache-dir", metavar="DIR", shell_complete=files, help=words)
 
@@ -120,6 +124,7 @@ def serve(config: str | None, nodes: str | None) -> None:
 @click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
 @_nodes("Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
 @_target("A node that is to be thought there.")
+@_kubeconfig("Where the cluster is named. [default: KUBECONFIG, else ~/.kube/config]")
 @_context("The kubeconfig context whose nodes are asked for.")
 @click.option("-n", "--namespace", metavar="NAME", help="For objects that name none. [default: the context's]")
 @click.option("-o", "--output", type=click.Choice(FORMS), default="table", show_default=True)
@@ -144,8 +149,8 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     """
     from webhook.app.check import CheckRequest, run_check  # noqa: PLC0415  # as above
 
-    if options["nodes"] and options["context"]:
-        raise click.UsageError("--nodes and --context exclude each other")
+    if options["nodes"] and (options["kubeconfig"] or options["context"]):
+        raise click.UsageError("--nodes excludes --kubeconfig and --context")
     if options["strict"] and options["fail_on"] in ("deny", "never"):
         raise click.UsageError(f"--strict and --fail-on {options['fail_on']} contradict each other")
     if options["jobs"] is None:
@@ -173,6 +178,7 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 @click.option("-A", "--all-namespaces", is_flag=True, help="All of them, which is the default.")
 @_target("A node that is to be thought there, instead of today's.")
 @_nodes("Nodes instead of today's, as `kubectl get nodes -o yaml` prints them; - is stdin.")
+@_kubeconfig("Where the cluster is named. [default: KUBECONFIG, else ~/.kube/config]")
 @_context("The kubeconfig context of the cluster.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True)
 @click.option("--suggest", is_flag=True, help="Look for newer tags that have what is missing.")
@@ -227,6 +233,7 @@ def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as S
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-n", "--namespace", default="", help="Whose credentials of the settings are used. [default: anybody's]")
 @click.option("--cluster", is_flag=True, help="Say for which nodes of the current kubeconfig context they work.")
+@_kubeconfig("The same, of the cluster that another kubeconfig than KUBECONFIG names.")
 @_context("The same, of another context of the kubeconfig.")
 @_nodes("The same, of a file as `kubectl get nodes -o yaml` prints it.")
 @_target("The same, of a node thought up.")
@@ -235,22 +242,23 @@ def inspect(**options: Any) -> None:  # noqa: ANN401  # click's options, named a
     """Show what images offer, entry by entry, and how it was found.
 
     Digest, media type, every entry, the requests that were made, which host answered, and where the credential came
-    from. No cluster is asked unless --cluster or --context says so. Exit codes: 0 all is known; 2 something is not, and
-    what is known is shown all the same.
+    from. No cluster is asked unless --cluster, --kubeconfig or --context says so. Exit codes: 0 all is known; 2
+    something is not, and what is known is shown all the same.
     """
     from webhook.app.inspect import InspectRequest, run_inspect  # noqa: PLC0415  # as above
 
-    if options["nodes"] and (options["context"] or options["cluster"]):
-        raise click.UsageError("--nodes excludes --cluster and --context")
+    if options["nodes"] and (options["kubeconfig"] or options["context"] or options["cluster"]):
+        raise click.UsageError("--nodes excludes --cluster, --kubeconfig and --context")
     sys.exit(run_inspect(InspectRequest(**options), os.environ, sys.stdout))
 
 
 @podgate.command()
 @click.option("--webhook-configuration", default="podgate", show_default=True, metavar="NAME", help="What to read.")
+@_kubeconfig("Where the cluster is named. [default: KUBECONFIG, else ~/.kube/config]")
 @_context("The kubeconfig context of the cluster.")
 @click.option("--address", metavar="HOST:PORT", help="Connect there instead of to the Service (a port-forward).")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to go on trying.")
-def ready(webhook_configuration: str, context: str | None, address: str | None, timeout: str) -> None:
+def ready(timeout: str, **options: Any) -> None:  # noqa: ANN401  # named as ReadyRequest's fields
     """Wait until the webhook answers, called as the API server calls it.
 
     The ValidatingWebhookConfiguration says where it is and which authority to trust. Exit code 1 where it does not
@@ -263,7 +271,7 @@ def ready(webhook_configuration: str, context: str | None, address: str | None, 
         limit = seconds(timeout)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--timeout") from None
-    sys.exit(run_ready(ReadyRequest(webhook_configuration, limit, context, address), sys.stdout))
+    sys.exit(run_ready(ReadyRequest(timeout=limit, **options), sys.stdout))
 
 
 @podgate.command()

@@ -43,9 +43,9 @@ def files(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     return [CompletionItem(incomplete, type="file")]
 
 
-def context_names(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+def context_names(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """The contexts of the kubeconfig that begin with what is there."""
-    return [CompletionItem(name) for name in contexts() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in contexts(context.params.get("kubeconfig")) if name.startswith(incomplete)]
 
 
 def command_names(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
@@ -108,9 +108,10 @@ def kubectl_complete() -> None:
         click.echo(line)
 
 
-def contexts() -> list[str]:
-    """The contexts of the kubeconfig, or of those that KUBECONFIG names; none where nothing can be read."""
-    paths = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+def contexts(kubeconfig: str | None = None) -> list[str]:
+    """The contexts of a kubeconfig (None: of those that KUBECONFIG names, or the user's own); none where nothing can be
+    read."""
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     found: dict[str, None] = {}
     for path in filter(None, paths.split(os.pathsep)):
         found |= dict.fromkeys(_contexts_of(Path(path)))

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import kubeconfig
 from tests.support.apiserver import ApiServer, Fault
 from tests.support.command import Podgate
-from tests.support.manifests import pod
+from tests.support.manifests import REGISTRY, pod
 
 GOOD = json.dumps(pod()).encode()
 WAYS = "; --nodes FILE or --target PLATFORM do without"
@@ -32,6 +32,25 @@ def test_no_cluster_is_asked_where_nodes_are_given(
     kubeconfig(monkeypatch, tmp_path / "config", cluster.url)
     assert podgate.json("--target", "linux/amd64", stdin=GOOD).code == 0
     assert cluster.requests == []
+
+
+def test_a_kubeconfig_that_is_named(
+    podgate: Podgate, cluster: ApiServer, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """It counts before KUBECONFIG, and names a cluster as --context does."""
+    right = kubeconfig(monkeypatch, tmp_path / "right", cluster.url, namespace="team")
+    kubeconfig(monkeypatch, tmp_path / "wrong", "https://127.0.0.1:1")
+    named = ("--kubeconfig", right, "--config", settings)
+    found = podgate.json(*named, "--target", "linux/amd64", stdin=GOOD).objects["web"]
+    assert (found["namespace"], [one["name"] for one in found["nodes"]]) == ("team", ["arm-1", "linux/amd64"])
+    image = f"{REGISTRY}/team/app:1.4"
+    assert '"linux/arm64"' in podgate("inspect", image, *named, "-o", "json").out
+    assert podgate("scan", *named).out.startswith("Nodes: linux/arm64")
+    ready = podgate("ready", "--kubeconfig", right, "--timeout", "1ms")
+    assert ready.err.startswith(f"podgate: not ready after 0.001 s: {cluster.url}")
+    missing = podgate("check", "--kubeconfig", tmp_path / "none", stdin=GOOD)
+    assert (missing.code, missing.err) == (2, f"podgate: no kubeconfig: {tmp_path / 'none'} does not exist{WAYS}\n")
+    assert podgate("check", "--kubeconfig", right, "--nodes", "n", stdin=GOOD).err.startswith("podgate: --nodes excl")
 
 
 def test_a_context_and_a_target_count_together(

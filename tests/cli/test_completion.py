@@ -84,6 +84,7 @@ def test_the_shell_is_one_of_those(podgate: Podgate):
         (["check", "-o", "j"], "json", 4),
         (["check", "-f", ""], None, 0),
         (["inspect", "x", "--context", "prod"], "production:eu", 4),
+        (["check", "--kubeconfig", "/dev/null", "--context", "prod"], None, 4),
         (["nothing", "--x"], None, 4),
         ([], "check\t", 4),
     ],

@@ -176,7 +176,11 @@ def test_the_table_and_the_page(registry: Registry, inspect: Inspect, nodes: Pat
 
 
 def test_options_that_exclude_each_other(podgate: Podgate):
-    for options in (("--nodes", "n", "--cluster"), ("--nodes", "n", "--context", "c")):
+    for options in (
+        ("--nodes", "n", "--cluster"),
+        ("--nodes", "n", "--context", "c"),
+        ("--nodes", "n", "--kubeconfig", "k"),
+    ):
         ran = podgate("inspect", APP, *options)
         assert ran.code == 2
         assert "--nodes excludes" in ran.err

@@ -62,6 +62,7 @@ class CheckRequest:
     recursive: bool = False
     nodes: str | None = None
     targets: tuple[str, ...] = ()
+    kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
     output: str = "table"
@@ -227,7 +228,7 @@ class _Check:
             return "default"
         from webhook.cluster.credentials import context_namespace  # noqa: PLC0415  # not without a cluster
 
-        return context_namespace(self.request.context) or "default"
+        return context_namespace(self.request.kubeconfig, self.request.context) or "default"
 
     def _against(self, cluster: FileCluster, api_server: str | None) -> str:
         request = self.request
@@ -240,10 +241,16 @@ class _Check:
         """What stands in for a cluster: nodes of a file and of targets, else a real cluster."""
         request, reading = self.request, self.reading
         # Without an object to judge no cluster is of use.
-        wanted = request.context or not (request.nodes or request.targets or reading.has_nodes)
-        live = bool(reading.found and wanted)
+        named = request.kubeconfig or request.context
+        wanted = named or not (request.nodes or request.targets or reading.has_nodes)
         sources = NodeSources(
-            request.nodes, request.targets, request.context, live=live, admitted=False, deadline=self.deadline
+            request.nodes,
+            request.targets,
+            request.kubeconfig,
+            request.context,
+            live=bool(reading.found and wanted),
+            admitted=False,
+            deadline=self.deadline,
         )
         found = await find_nodes(stack, sources, self.settings)
         reading.notes += found.notes

@@ -27,7 +27,8 @@ AT_ONCE: Final = 8
 class InspectRequest:
     """The options of `podgate inspect`. `namespace`: whose credentials of the settings may be used; empty: those that
     are lent to all. `nodes`: a file; `targets`: nodes thought up; `cluster`: the kubeconfig's current context is asked,
-    `context`: another one. With none of these four no node is looked at, and no cluster asked."""
+    `context`: another one, `kubeconfig`: that of another file. With none of these five no node is looked at, and no
+    cluster asked."""
 
     images: tuple[str, ...]
     config: str | None = None
@@ -36,12 +37,18 @@ class InspectRequest:
     nodes: str | None = None
     targets: tuple[str, ...] = ()
     cluster: bool = False
+    kubeconfig: str | None = None
     context: str | None = None
 
     @property
     def with_nodes(self) -> bool:
         """Whether nodes are looked at."""
-        return bool(self.nodes or self.targets or self.cluster or self.context)
+        return bool(self.nodes or self.targets or self.live)
+
+    @property
+    def live(self) -> bool:
+        """Whether a cluster is asked."""
+        return bool(self.cluster or self.kubeconfig or self.context)
 
 
 def run_inspect(request: InspectRequest, environment: Mapping[str, str], output: TextIO | None) -> int:
@@ -91,9 +98,9 @@ async def _nodes(
     where a cluster does not answer, too: that is a problem then."""
     from webhook.app.nodes import NodeSources, find_nodes  # noqa: PLC0415  # what judges is loaded only with nodes
 
-    live = request.cluster or bool(request.context)
+    sources = NodeSources(request.nodes, request.targets, request.kubeconfig, request.context, live=request.live)
     try:
-        found = await find_nodes(stack, NodeSources(request.nodes, request.targets, request.context, live), settings)
+        found = await find_nodes(stack, sources, settings)
     except ClusterUnavailable as error:
         problems.append(str(error))
         return None, None

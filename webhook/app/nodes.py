@@ -20,7 +20,8 @@ _FORBIDDEN: Final = 403
 @dataclass(frozen=True, slots=True)
 class NodeSources:
     """Where nodes come from. `file`: as `kubectl get nodes -o yaml` prints them. `live`: the kubeconfig's cluster is
-    asked, in the current context where `context` is None, and stands behind what else there is.
+    asked, in the current context where `context` is None, and stands behind what else there is. `kubeconfig` None: the
+    one that kubectl would take.
 
     `admitted`: whether the pods that are judged have been through admission (FileCluster). `deadline`: until when the
     cluster may take to list its nodes, a time of the event loop's clock; None: as long as it takes.
@@ -28,6 +29,7 @@ class NodeSources:
 
     file: str | None = None
     targets: tuple[str, ...] = ()
+    kubeconfig: str | None = None
     context: str | None = None
     live: bool = False
     admitted: bool = True
@@ -86,7 +88,7 @@ async def _live(stack: AsyncExitStack, sources: NodeSources, settings: Settings)
     from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
     with without_a_cluster():
-        connection = await connect(context=sources.context)
+        connection = await connect(sources.kubeconfig, sources.context)
     live = LiveCluster(connection, admitted=sources.admitted, with_node_pools=settings.nodes.node_pools, caller="user")
     stack.push_async_callback(live.close)
     try:

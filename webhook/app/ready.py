@@ -22,6 +22,7 @@ class ReadyRequest:
 
     webhook_configuration: str
     timeout: float
+    kubeconfig: str | None = None
     context: str | None = None
     address: str | None = None
 
@@ -43,7 +44,7 @@ async def _wait(request: ReadyRequest) -> str | None:
     """What was wrong at the end; None where all is well."""
     loop = asyncio.get_running_loop()
     end = loop.time() + request.timeout
-    connection = await connect(context=request.context)
+    connection = await connect(request.kubeconfig, request.context)
     try:
         while True:
             try:

@@ -58,6 +58,7 @@ class ScanRequest:
     config: str | None = None
     nodes: str | None = None
     targets: tuple[str, ...] = ()
+    kubeconfig: str | None = None
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     output: str = "table"
@@ -174,13 +175,13 @@ async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, bool, FileCl
     live = None
     connection: Connection | None = None
     ask_nodes = not (request.nodes or request.targets or in_files)
-    if not request.files or ask_nodes or request.context:
+    if not request.files or ask_nodes or request.kubeconfig or request.context:
         # Loaded only here: a scan of files imports no Kubernetes client.
         from webhook.cluster.connection import connect  # noqa: PLC0415
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
         with without_a_cluster() if ask_nodes and request.files else contextlib.nullcontext():
-            connection = await connect(context=request.context)
+            connection = await connect(request.kubeconfig, request.context)
         live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools, caller="user")
         run.stack.push_async_callback(live.close)
         if not request.files:

@@ -39,20 +39,23 @@ def find_loader(kubeconfig: str | None, context: str | None) -> Load:
     paths, files = _kubeconfigs(kubeconfig)
     if files:
         return _guarded(lambda configuration: _load_kubeconfig(os.pathsep.join(files), context, configuration))
-    if kubeconfig is None and context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
+    if kubeconfig:
+        raise NoKubeconfig(f"no kubeconfig: {paths} does not exist")
+    if context is None and os.environ.get(SERVICE_HOST_ENV_NAME):
         return service_account_loader()
     raise NoKubeconfig(
         f"no kubeconfig: {paths} does not exist, and this is no pod of a cluster; KUBECONFIG may name another one"
     )
 
 
-def context_namespace(context: str | None) -> str:
-    """The namespace that objects without one go to by the kubeconfig: that of the context (None: the current one), in a
-    pod without a kubeconfig the pod's own; empty where nothing says so. kubectl takes the same ones.
+def context_namespace(kubeconfig: str | None, context: str | None) -> str:
+    """The namespace that objects without one go to by the kubeconfig (None: as find_loader finds it): that of the
+    context (None: the current one), in a pod without a kubeconfig the pod's own; empty where nothing says so. kubectl
+    takes the same ones.
 
     For a configuration that find_loader has accepted.
     """
-    files = _kubeconfigs(None)[1]
+    files = _kubeconfigs(kubeconfig)[1]
     if not files:
         return _pod_namespace()
     merged = KubeConfigMerger(os.pathsep.join(files)).config
