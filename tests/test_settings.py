@@ -60,6 +60,13 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
         [None, "docker.io", "quay.io", "localhost", "reg.example:5000", "[fd00::1]:5000"],
         ["", "myreg", "quay.io/team", "https://quay.io", "quay.io:x", "quay.io ", 1, ["docker.io"]],
     ),
+    "registries.shortNameAliases": (
+        [{}, {"fedora": "registry.fedoraproject.org/fedora", "ubi9/ubi": "docker.io/ubi9"}],
+        [
+            *(None, [], "a", {"": "quay.io/a"}, {"a": ""}, {"a": None}, {"a": "b"}, {"a": "quay.io/a:1"}),
+            *({"a:1": "quay.io/a"}, {"quay.io/a": "quay.io/a"}, {"a": "https://quay.io/a"}, {"A b": "quay.io/a"}),
+        ],
+    ),
     "registries.hostsDir": ([None, "/etc/certs.d"], ["", 1, ["/etc"]]),
     "registries.allowedAddresses": CIDRS,
     "registries.deniedAddresses": CIDRS,

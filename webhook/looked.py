@@ -15,7 +15,7 @@ from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, Mal
 from webhook.core.manifest import Kind
 from webhook.core.outcome import Outcome, fails, runs, uncertain
 from webhook.core.platform import Platform, format_platform
-from webhook.core.reference import Reference, complete_short_name, is_short_name, parse_image
+from webhook.core.reference import CrioNames, Reference, is_short_name, parse_image
 from webhook.core.runtime import Runtime
 from webhook.core.wording import INTERNAL, error_text
 from webhook.core.workload import ContainerImage
@@ -117,10 +117,10 @@ class Looked:
 
 
 def first_look(
-    image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None = None
+    image: ContainerImage, shapes: Sequence[Shape], exempt: Sequence[str], crio: CrioNames | None = None
 ) -> Looked:
-    """What is known of an image before any registry is asked. `short_names`: the registry that an unqualified name
-    belongs to on CRI-O nodes, None where that is not known."""
+    """What is known of an image before any registry is asked. `crio`: what unqualified names stand for on CRI-O nodes,
+    None where nothing is known of that."""
     looked = Looked(ImageFinding(image.container, image.image, role=image.role), uncertain("image-unresolved"))
     try:
         reference = parse_image(image.image)
@@ -136,16 +136,16 @@ def first_look(
         return looked
     looked.reference = reference
     if is_short_name(image.image):
-        _look_at_crio(looked, reference, shapes, exempt, short_names)
+        _look_at_crio(looked, reference, shapes, exempt, crio or CrioNames())
     return looked
 
 
 def _look_at_crio(
-    looked: Looked, reference: Reference, shapes: Sequence[Shape], exempt: Sequence[str], short_names: str | None
+    looked: Looked, reference: Reference, shapes: Sequence[Shape], exempt: Sequence[str], names: CrioNames
 ) -> None:
     """What an unqualified name is on CRI-O nodes, which look it up in a configuration that the API does not show."""
     short = [shape for shape in shapes if is_crio(shape)]
-    meant = _completed(looked.finding.image, short_names)
+    meant = names.meant(looked.finding.image)
     if not short or meant == reference:
         return
     if meant is None:
@@ -158,17 +158,6 @@ def _look_at_crio(
     if matches_any(meant.name, exempt):
         there.reference, there.otherwise = None, runs("exempt")
     looked.on_crio = there if others else None
-
-
-def _completed(text: str, short_names: str | None) -> Reference | None:
-    """What a short name stands for; None where that is not known, or no name at all (`MyReg/app`: a kubelet takes it,
-    and what becomes of it on the node is not podgate's to guess)."""
-    if short_names is None:
-        return None
-    try:
-        return complete_short_name(text, short_names)
-    except InvalidReference:
-        return None
 
 
 def is_crio(shape: Shape) -> bool:

@@ -220,7 +220,7 @@ class Judge:
         shapes = list(dict.fromkeys(shape for found in shapes_of.values() for shape in found))
         settings = self._settings
         looked = [
-            first_look(image, shapes, settings.exempt.images, settings.registries.short_names)
+            first_look(image, shapes, settings.exempt.images, settings.registries.crio_names)
             for image in workload.images
         ]
         rests_on: tuple[Known, ...] | None = ()

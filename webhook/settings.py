@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from webhook.core.errors import MalformedSettings
 from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
+from webhook.core.reference import CrioNames
 from webhook.settings_errors import first_problem
 from webhook.settings_server import Certificate, Server
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
@@ -21,6 +22,7 @@ from webhook.settings_tree import key as _key
 from webhook.settings_tree import listed as _list
 from webhook.settings_values import (
     ONE_FORM,
+    Aliases,
     Bytes,
     GroupName,
     Host,
@@ -197,9 +199,16 @@ class Registries(_Tree):
         _key(
             "The registry that an unqualified name (`nginx:1`) belongs to on CRI-O nodes, such as docker.io: the only "
             "one of `unqualified-search-registries` in their registries.conf. null: not known, and such an image is "
-            "uncertain there; leave it so where nodes have several, or aliases for the names that are used."
+            "uncertain there; leave it so where nodes have several."
         ),
     ] = None
+    short_name_aliases: Annotated[
+        Aliases,
+        _key(
+            "What single unqualified names stand for on CRI-O nodes, before `shortNames`: the `aliases` of their "
+            "registries.conf and shortnames.conf, such as `fedora: registry.fedoraproject.org/fedora`."
+        ),
+    ] = Field(default_factory=dict)
     hosts_dir: Annotated[
         NonEmpty | None,
         _key("A folder in containerd's certs.d layout: mirrors, plain HTTP, CAs, client certificates."),
@@ -245,6 +254,11 @@ class Registries(_Tree):
     concurrency_per_host: Annotated[
         int, counting(1, 1024), _key("Requests to one host at a time; more of them wait.")
     ] = 64
+
+    @property
+    def crio_names(self) -> CrioNames:
+        """What is known of unqualified names on CRI-O nodes."""
+        return CrioNames(self.short_names, self.short_name_aliases)
 
 
 class Cache(_Tree):

@@ -18,7 +18,7 @@ from webhook.core.goduration import parse_duration
 from webhook.core.keyring import is_pattern
 from webhook.core.kinds import parse_way
 from webhook.core.platform import parse_platform
-from webhook.core.reference import is_short_name, parse_image
+from webhook.core.reference import is_short_name, parse_image, short_name_of
 
 _MULTIPLES: Final = {
     "": 1,
@@ -111,6 +111,24 @@ def _short_names(value: str) -> str:
     if complete is None or is_short_name(f"{value}/a") or "/" in value:
         raise ValueError("must be the host of a registry, such as docker.io")
     return value
+
+
+def _aliases(value: Mapping[str, str]) -> Mapping[str, str]:
+    """As CRI-O demands of [aliases]: a short name, and a repository with its registry; neither with tag or digest."""
+    for name, repository in value.items():
+        if not is_short_name(name) or short_name_of(name) != name:
+            raise ValueError(f"{name!r} is no unqualified name without tag and digest, such as fedora")
+        if not _is_repository(repository):
+            raise ValueError(f"{name}: must be a repository with its registry, such as registry.example/fedora")
+    return _frozen(value)
+
+
+def _is_repository(text: str) -> bool:
+    try:
+        parse_image(text)
+    except InvalidReference:
+        return False
+    return not is_short_name(text) and short_name_of(text) == text
 
 
 def _realm(value: str) -> str:
@@ -238,10 +256,11 @@ ResourceName = Annotated[str, AfterValidator(_resource), _shown(rf"^{_GROUP.patt
 KindName = Annotated[str, AfterValidator(_kind), _shown(rf"^({_KIND.pattern})?$")]
 TemplatePath = Annotated[str, AfterValidator(_template_path), _shown(r"^(\.[A-Za-z_][A-Za-z0-9_-]*)+$")]
 Host = Annotated[str, AfterValidator(_host), _shown(r"^[^\s/]+$")]
+NonEmpty = Annotated[str, Field(min_length=1)]
 ShortNames = Annotated[str, AfterValidator(_short_names), _shown(r"^[^\s/]+$")]
+Aliases = Annotated[Mapping[NonEmpty, NonEmpty], AfterValidator(_aliases)]
 RealmText = Annotated[str, AfterValidator(_realm), _shown(r"^\S+$")]
 Pattern = Annotated[str, AfterValidator(_pattern)]
-NonEmpty = Annotated[str, Field(min_length=1)]
 ObjectName = Annotated[str, AfterValidator(_object_name), _shown(rf"^{_GROUP.pattern}$")]
 Labels = Annotated[Mapping[NonEmpty, str], AfterValidator(_frozen)]
 ONE_FORM: Final = AfterValidator(_one_form)

@@ -4,8 +4,8 @@ import pytest
 
 from webhook.core.errors import InvalidReference
 from webhook.core.reference import (
+    CrioNames,
     Reference,
-    complete_short_name,
     is_short_name,
     parse_docker_ref,
     parse_image,
@@ -191,10 +191,32 @@ def test_names_that_a_crio_node_looks_up_in_its_own_configuration(text, short):
 )
 def test_what_a_short_name_stands_for(text: str, registry: str, full: str):
     assert is_short_name(text)
-    assert str(complete_short_name(text, registry)) == full
+    assert str(CrioNames(registry).meant(text)) == full
 
 
 def test_a_short_name_that_is_none_behind_a_registry():
     assert is_short_name("MyReg/app")
-    with pytest.raises(InvalidReference):
-        complete_short_name("MyReg/app", "quay.io")
+    assert CrioNames("quay.io").meant("MyReg/app") is None
+    assert str(CrioNames(None, {"MyReg/app": "quay.io/app"}).meant("MyReg/app:1")) == "quay.io/app:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("fedora", "registry.fedoraproject.org/fedora:latest"),
+        ("fedora:40", "registry.fedoraproject.org/fedora:40"),
+        (f"fedora:40@{DIGEST}", f"registry.fedoraproject.org/fedora:40@{DIGEST}"),
+        ("ubi9/ubi:9.4", "registry.access.redhat.com/ubi9/ubi:9.4"),
+        ("app", "docker.io/library/app:latest"),
+        ("library/fedora", "quay.io/library/fedora:latest"),  # aliases are for names as they are written
+        ("ubi9", "quay.io/ubi9:latest"),
+    ],
+)
+def test_an_alias_comes_before_the_registry_of_short_names(text: str, meant: str):
+    aliases = {
+        "fedora": "registry.fedoraproject.org/fedora",
+        "ubi9/ubi": "registry.access.redhat.com/ubi9/ubi",
+        "app": "docker.io/app",
+    }
+    assert str(CrioNames("quay.io", aliases).meant(text)) == meant
+    assert (CrioNames(None, aliases).meant(text) is None) == meant.startswith("quay.io/")

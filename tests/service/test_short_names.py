@@ -57,6 +57,16 @@ async def test_another_registry_counts_on_cri_o_nodes_alone(world: World, hub: R
     assert ": app:1 (on CRI-O nodes quay.io/app:1) fails on other" in judgement.messages[0]
 
 
+async def test_an_alias_counts_on_cri_o_nodes_without_any_registry_of_short_names(
+    world: World, hub: Registry, quay: Registry
+) -> None:
+    world.has(CRIO, OTHER)
+    world.settings = {"registries": {"shortNameAliases": {"app": "quay.io/app"}}}
+    judgement = await world.judge(pod("app:1"))
+    assert outcomes(judgement) == {"crio": ["runs fits"], "other": ["fails no-matching-entry"]}
+    assert outcomes(await world.judge(pod("other:1")))["crio"] == ["uncertain short-name"]
+
+
 async def test_where_all_nodes_are_cri_os_nobody_else_is_asked(world: World, hub: Registry, quay: Registry) -> None:
     quay.push("app", images.multi("linux/s390x"), "2")
     world.has(CRIO)

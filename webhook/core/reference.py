@@ -10,7 +10,8 @@ one way to match at most and giving back ends at once: the time is linear. Singl
 """
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from webhook.core.errors import InvalidReference
 from webhook.core.gotext import to_lower
@@ -154,14 +155,42 @@ def is_short_name(text: str) -> bool:
     return domain != "localhost" and "." not in domain and ":" not in domain
 
 
-def complete_short_name(text: str, registry: str) -> Reference:
-    """What CRI-O pulls for an unqualified name where a node's registries.conf has this one search registry and no alias
-    for the name: registry and name written together and read as usual, so that Docker Hub alone gets its `library/`.
+@dataclass(frozen=True, slots=True)
+class CrioNames:
+    """What unqualified names stand for on CRI-O nodes, as far as an operator has said what their registries.conf holds.
 
-    Raises InvalidReference: `MyReg/app` is short there, and with a registry before it no name. Source: Resolve of
-    go.podman.io/image, pkg/shortnames; cri-o internal/storage/image.go, CandidatesForPotentiallyShortImageName.
+    `registry`: the only one of unqualified-search-registries; None: not known. `aliases`: names as they stand in
+    images, without tag and digest, and the repositories that they stand for, in full ([aliases], shortnames.conf).
+
+    Source: Resolve of go.podman.io/image, pkg/shortnames; pkg/sysregistriesv2/shortnames.go; cri-o
+    internal/storage/image.go, CandidatesForPotentiallyShortImageName.
     """
-    return parse_image(f"{registry}/{text}")
+
+    registry: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def meant(self, text: str) -> Reference | None:
+        """What CRI-O pulls for an unqualified name: its alias with the tag and digest of the text; without an alias
+        registry and name written together and read as usual, so that Docker Hub alone gets its `library/`.
+
+        None where that is not known, or is no name: `MyReg/app` is short for CRI-O alone, and behind a registry it is
+        none. A kubelet takes it, and what becomes of it on the node is not podgate's to guess.
+        """
+        name = short_name_of(text)
+        alias = self.aliases.get(name)
+        if alias is None and self.registry is None:
+            return None
+        try:
+            return parse_image(f"{self.registry}/{text}" if alias is None else f"{alias}{text[len(name) :]}")
+        except InvalidReference:
+            return None
+
+
+def short_name_of(text: str) -> str:
+    """A reference as it is written, without its tag and digest."""
+    name = text.partition("@")[0]
+    slash = name.rfind("/")
+    return name[: slash + 1] + name[slash + 1 :].partition(":")[0]
 
 
 def _split_domain(text: str) -> tuple[str, str]:
