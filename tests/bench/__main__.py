@@ -59,6 +59,8 @@ async def main(arguments: list[str]) -> int:
     parser.add_argument("--only", action="append", choices=PARTS, help="this part alone; may be given several times")
     parser.add_argument("--write", type=Path, help="put the table into this document")
     asked = parser.parse_args(arguments)
+    if asked.write is not None and (asked.short or asked.only):
+        parser.error("--write takes a whole run: a document's table is of all parts, at their full length")
     figures: list[Figure] = []
     with running(short=asked.short) as run:
         for part in asked.only or PARTS:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.soak.questions import Question, Verdict, review
+from tests.soak.questions import UNKNOWN, Question, Verdict, review
 from tests.soak.sender import Result
 from tests.support.serving import response_of
 
 TIMEOUT: Final = 10.0
 """Seconds that the API server waits for an answer, by its default."""
 _MOST_TOLD: Final = 20
-"""Wrong answers that are told of in full."""
+"""Wrong answers of one sort that are told of in full."""
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Judge:
         self.lost = self.late = self.malformed = 0
         self.wrong_denials = self.wrong_admissions = self.wrong_otherwise = 0
         self.problems: list[str] = []
+        self._told: Counter[str] = Counter()
 
     @property
     def answered(self) -> int:
@@ -62,18 +63,17 @@ class Judge:
         """Judges a result at once: what is right now is not right for ever."""
         if result.status != 200:
             self.lost += 1
-            self._tell(f"lost: {result.status} {result.problem}")
+            self._tell("lost", f"{result.status} {result.problem}")
             return
         self.seconds.append(result.seconds)
         self.late += result.seconds > TIMEOUT
         try:
             response = response_of(result.status, result.content_type, result.body)
             question = self._asked.pop(response["uid"])
-            annotations = response["auditAnnotations"]
-            verdict = annotations["decision"], annotations["reason"]
+            verdict = _verdict(response)
         except (AssertionError, LookupError, ValueError) as error:
             self.malformed += 1
-            self._tell(f"no answer to what was asked: {error!r} {result.body[:300]!r}")
+            self._tell("no answer to what was asked", f"{error!r} {result.body[:300]!r}")
             return
         self._judge(question, verdict, response, result)
 
@@ -81,28 +81,48 @@ class Judge:
         kind = self.kinds[question.kind]
         kind.verdicts[verdict] += 1
         right = question.right(result.begin, result.end)
-        allowed: bool = response["allowed"]
-        if verdict in right and allowed == (verdict[0] != "deny"):
+        if verdict in right and response["allowed"] == (verdict[0] != "deny"):
             return
         kind.wrong += 1
+        self._wrong(question, right, response, f"after {result.seconds:.2f} s")
+
+    def is_right(self, question: Question, response: dict[str, Any]) -> bool:
+        """Judges an answer when the load is over: that it cannot be known yet is neither right nor wrong."""
+        right, verdict = question.right(0, 0), _verdict(response)
+        if verdict not in {*right, UNKNOWN} or response["allowed"] != (verdict[0] != "deny"):
+            self._wrong(question, right | {UNKNOWN}, response, "when the load was over")
+        return verdict in right
+
+    def _wrong(self, question: Question, right: frozenset[Verdict], response: dict[str, Any], when: str) -> None:
+        allowed, verdict = response["allowed"], _verdict(response)
         deniable = any(decision == "deny" for decision, _ in right)
         if not allowed and not deniable:
             self.wrong_denials += 1
+            what = "wrong denial"
         elif verdict[0] == "allow" and not any(decision == "allow" for decision, _ in right):
             self.wrong_admissions += 1
+            what = "wrong admission"
         else:
             self.wrong_otherwise += 1
+            what = "wrong"
         words = [*response.get("warnings", ()), response.get("status", {}).get("message", "")]
         self._tell(
-            f"{question.kind}: {question.image}: {' '.join(verdict)} after {result.seconds:.2f} s, right was"
-            f" {' or '.join(sorted(' '.join(one) for one in right))}: {' | '.join(words)}"
+            what,
+            f"{question.kind}: {question.image}: {' '.join(verdict)} {when}, right was"
+            f" {' or '.join(sorted(' '.join(one) for one in right))}: {' | '.join(words)}",
         )
 
-    def _tell(self, problem: str) -> None:
-        if len(self.problems) < _MOST_TOLD:
-            self.problems.append(problem)
+    def _tell(self, what: str, problem: str) -> None:
+        self._told[what] += 1
+        if self._told[what] <= _MOST_TOLD:
+            self.problems.append(f"{what}: {problem}")
 
     def percentile(self, percent: float) -> float:
         """Seconds within which so many percent were answered."""
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
+
+
+def _verdict(response: dict[str, Any]) -> Verdict:
+    annotations = response["auditAnnotations"]
+    return annotations["decision"], annotations["reason"]

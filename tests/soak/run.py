@@ -16,7 +16,7 @@ from tests.soak.cluster import LongLived, furnish
 from tests.soak.figures import RATE, Ending
 from tests.soak.judge import TIMEOUT, Judge
 from tests.soak.measures import Sample, sampled
-from tests.soak.questions import MATCH, MISMATCH, UNKNOWN, Question, Questions, always, review
+from tests.soak.questions import MATCH, MISMATCH, Question, Questions, always, review
 from tests.soak.registries import ILL, TAGS, Registries, ill_name, registries
 from tests.soak.sender import send
 from tests.soak.webhook import Metrics, Webhook, value
@@ -159,11 +159,7 @@ class _Run:
 
     async def _is_right(self, question: Question) -> bool:
         _, body = review(question, self._chance.getrandbits(60), self._chance)
-        annotations = (await self._webhook.ask(body))["auditAnnotations"]
-        verdict = annotations["decision"], annotations["reason"]
-        if verdict not in {*question.right(0, 0), UNKNOWN}:
-            self._judge.problems.append(f"after the load: {question.image}: {' '.join(verdict)}")
-        return verdict in question.right(0, 0)
+        return self._judge.is_right(question, await self._webhook.ask(body))
 
     async def _rest(self) -> Sample:
         """The process when nothing is asked of it, and its connections to registries have been closed."""

@@ -12,6 +12,7 @@ from tests.soak.measures import Sample, fitted_growth, window_growth
 from tests.soak.questions import MATCH, MISMATCH, PARTIAL, UNKNOWN, Question, Questions, Right, Verdict, always
 from tests.soak.sender import Result
 from tests.soak.timeline import Timeline
+from tests.soak.webhook import value
 from tests.soak.world import World
 
 
@@ -77,6 +78,42 @@ def test_what_is_no_answer_in_time_to_what_was_asked_is_counted():
     answered(judge, MATCH, auditAnnotations={})
     answered(judge, MATCH, warnings=["two\nlines"])
     assert (judge.answered, judge.late, judge.lost, judge.malformed) == (4, 1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict", "is_right", "counts"),
+    [
+        (MATCH, MATCH, True, (0, 0, 0)),
+        (MATCH, UNKNOWN, False, (0, 0, 0)),
+        (MATCH, MISMATCH, False, (1, 0, 0)),
+        (MISMATCH, MATCH, False, (0, 1, 0)),
+        (MATCH, PARTIAL, False, (0, 0, 1)),
+    ],
+)
+def test_a_wrong_answer_counts_after_the_load_too(right: Verdict, verdict: Verdict, is_right, counts):
+    judge = judge_of(always(right))
+    decision, reason = verdict
+    response = {"allowed": decision != "deny", "auditAnnotations": {"decision": decision, "reason": reason}}
+    assert judge.is_right(Question("index-fits", "ill.example/app:1", always(right)), response) is is_right
+    assert (judge.wrong_denials, judge.wrong_admissions, judge.wrong_otherwise) == counts
+    assert len(judge.problems) == sum(counts)
+
+
+def test_a_wrong_denial_is_told_of_whatever_went_before():
+    judge = judge_of(always(MATCH))
+    for _ in range(100):
+        answered(judge, UNKNOWN)
+    answered(judge, MISMATCH)
+    assert len(judge.problems) < 100
+    assert judge.problems[-1].startswith("wrong denial: ")
+
+
+def test_a_metric_that_is_not_there_is_not_taken_for_zero():
+    there = {("podgate_tasks", ()): 3.0, ("reloads", (("result", "applied"),)): 2.0}
+    assert value(there, "podgate_tasks") == 3.0
+    assert value(there, "reloads", result="refused") == 0.0
+    with pytest.raises(LookupError):
+        value(there, "podgate_task")
 
 
 def test_every_kind_of_question_has_an_answer_that_is_right_at_any_time():

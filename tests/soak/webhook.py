@@ -182,6 +182,10 @@ def _file(settings: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """The sum of the samples that have these labels; 0 where there are none."""
+    """The sum of the samples that have these labels; 0 where there are none. Raises LookupError where no labels are
+    asked for and there is no sample: a figure of another name would be flat for ever."""
     wanted = labels.items()
-    return sum(found for (one, has), found in metrics.items() if one == name and dict(has).items() >= wanted)
+    found = [number for (one, has), number in metrics.items() if one == name and dict(has).items() >= wanted]
+    if not found and not labels:
+        raise LookupError(f"/metrics has no {name}")
+    return sum(found)
