@@ -307,7 +307,7 @@ class Judge:
         workload = request.workload
         if self.exempts(workload.namespace):
             return True
-        if workload.deleting or request.mirror or not workload.has_template:
+        if workload.deleting or request.runs_already or not workload.has_template:
             return True
         if workload.template and self._kinds.owner(workload.owner) is not None:
             return True

@@ -123,6 +123,11 @@ async def test_what_is_passed_over_asks_nobody(shop: World, obj: dict[str, Any],
     assert shop.registry.log == []
 
 
+async def test_a_template_is_no_static_pod_whatever_is_annotated(shop: World) -> None:
+    shop.has(ARM)
+    assert brief(await shop.judge(templated("Deployment", IMAGE), mirror=True)) == "deny mismatch"
+
+
 CHANGES: list[dict[str, Any]] = [
     {"containers": [{"name": "a", "image": "reg.example/arm:1"}]},
     {"ephemeralContainers": [{"name": "debug", "image": "reg.example/arm:1"}]},

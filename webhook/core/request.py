@@ -28,6 +28,11 @@ class Request:
     binding: Decision | None = None
 
     @property
+    def runs_already(self) -> bool:
+        """Whether the object is the picture of a static pod. Only a pod can be, whatever is annotated."""
+        return self.mirror and not self.workload.template
+
+    @property
     def on_its_node(self) -> bool:
         """Whether the pod has its node already, or gets it now: whatever the node's labels and taints are by now."""
         was_bound = self.old is not None and bool(self.old.constraints.node_name) and not self.workload.template
