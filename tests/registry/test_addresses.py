@@ -24,6 +24,13 @@ TAGGED = reference("reg.example/team/app:1")
         ("2002:7f00:1::", "loopback"),
         ("64:ff9b::7f00:1", "loopback"),
         ("64:ff9b:1::7f00:1", "loopback"),
+        ("64:ff9b:1:7f00:0:100::", "loopback"),
+        ("64:ff9b:1:7f00:0:100:808:808", "loopback"),
+        ("64:ff9b:1:a9:fe:a9fe::", "link-local"),
+        ("64:ff9b:1:0:7f:0:100:0", "loopback"),
+        ("64:ff9b:1:2:3::7f00:1", "loopback"),
+        ("64:ff9b:1::", "unspecified"),
+        ("::ffff:0:7f00:1", "loopback"),
         ("2001:db8::5efe:127.0.0.1", "loopback"),
         ("2001:0:7f00:1::", "loopback"),
         ("169.254.169.254", "link-local"),
@@ -41,6 +48,10 @@ TAGGED = reference("reg.example/team/app:1")
         ("fd00:ec2::254", "metadata service"),
         ("fd00:ec2::254%1", "metadata service"),
         ("64:ff9b::6464:64c8", "metadata service"),
+        ("fd00:c1::a9fe:a9fe", "metadata service"),
+        ("fd00:42::42", "metadata service"),
+        ("fd00:a9fe:a9fe::1", "metadata service"),
+        ("fd00:100::100:200", "metadata service"),
         ("100.100.100.200", "metadata service"),
         ("168.63.129.16", "metadata service"),
         ("reg.example", "not an address"),
@@ -54,7 +65,11 @@ def test_what_means_this_machine_or_link_is_refused(address: str, kind: str):
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "fec0::1", "8.8.8.8", "2606:4700::1"]
+    "address",
+    [
+        *("10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "fec0::1", "8.8.8.8", "2606:4700::1", "fd00:ec2::253"),
+        *("64:ff9b:1::808:808", "64:ff9b:1::a01:203", "64:ff9b:1:808:8:800::", "64:ff9b:1:0:a:102:300:0"),
+    ],
 )
 def test_other_addresses_are_not_refused_private_ones_neither(address: str):
     assert AddressPolicy().refusal(address) is None
@@ -73,7 +88,8 @@ def test_settings_allow_and_deny_and_denying_wins():
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "64:ff9b::a00:1", "::ffff:10.0.0.1"]
+    "address",
+    ["10.0.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "64:ff9b::a00:1", "::ffff:10.0.0.1", "64:ff9b:1:a00:0:100::"],
 )
 def test_from_a_public_address_no_way_leads_to_a_private_one(address: str):
     assert AddressPolicy().refusal(address, public_only=True)
@@ -82,7 +98,9 @@ def test_from_a_public_address_no_way_leads_to_a_private_one(address: str):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "64:ff9b::808:808", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1", "64:ff9b::808:808", "64:ff9b:1::808:808", "::ffff:8.8.8.8"]
+)
 def test_from_a_public_address_to_a_public_one(address: str):
     assert AddressPolicy().refusal(address, public_only=True) is None
     assert is_public(address)

@@ -16,8 +16,8 @@ _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 # RFC 919 section 7: all hosts of this link.
 _BROADCAST = IPv4Address("255.255.255.255")
 # Metadata services, which hand out a machine's credentials, where clouds have put them at addresses that are none of
-# this link by their form: Amazon EC2's over IPv6 and that of EKS Pod Identity, Google's over IPv6, Alibaba's, Azure's
-# wire server, the former one of Oracle's. No registry can be there.
+# this link by their form: Amazon EC2's over IPv6 and that of EKS Pod Identity, Google's, Oracle's, Scaleway's and
+# Akamai's over IPv6, Alibaba's over both, Azure's wire server, the former one of Oracle's. No registry can be there.
 _METADATA = frozenset(
     map(
         ip_address,
@@ -25,14 +25,23 @@ _METADATA = frozenset(
             "fd00:ec2::254",
             "fd00:ec2::23",
             "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fd00:a9fe:a9fe::1",
+            "fd00:100::100:200",
             "100.100.100.200",
             "168.63.129.16",
             "192.0.0.192",
         ),
     )
 )
-# RFC 4291 2.5.5.1 (IPv4-compatible, deprecated), RFC 6052 2.1 and RFC 8215 (NAT64): the IPv4 address comes last.
-_LAST_32_BITS = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# RFC 4291 2.5.5.1 (IPv4-compatible, deprecated), RFC 2765 2.1 (IPv4-translated), RFC 6052 2.1 (NAT64): the IPv4 address
+# comes last.
+_LAST_32_BITS = (IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"), IPv6Network("64:ff9b::/96"))
+# RFC 8215: prefixes of NAT64 that a network chooses for itself. Where the IPv4 address stands depends on how long its
+# prefix is (RFC 6052 2.2), which cannot be seen: its octets by that length.
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_OCTETS = {48: (6, 7, 9, 10), 56: (7, 9, 10, 11), 64: (9, 10, 11, 12), 96: (12, 13, 14, 15)}
 # RFC 5214 6.1 (ISATAP): the interface identifier is 0000:5efe or 0200:5efe, and then the IPv4 address.
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
@@ -50,6 +59,14 @@ def embedded(address: Address) -> Iterator[IPv4Address]:
     bits = int(address)
     if any(address in network for network in _LAST_32_BITS) or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
         yield IPv4Address(bits & 0xFFFFFFFF)
+    if address in _LOCAL_NAT64:
+        yield from _translated(address.packed)
+
+
+def _translated(packed: bytes) -> list[IPv4Address]:
+    """Every IPv4 address that a translator might read, but for those that begin with 0: there the prefix is another."""
+    read = [IPv4Address(bytes(packed[octet] for octet in octets)) for octets in _OCTETS.values()]
+    return [one for one in read if one not in _THIS_NETWORK] or [IPv4Address(0)]
 
 
 @dataclass(frozen=True, slots=True)
