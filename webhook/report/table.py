@@ -7,7 +7,7 @@ from rich.text import Text
 
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
-from webhook.report.layout import laid_out, plain_console
+from webhook.report.layout import laid_out, paragraphs, plain_console
 from webhook.report.lines import disarmed
 from webhook.report.spots import title
 
@@ -44,5 +44,5 @@ def _row(one: Checked) -> tuple[str, str, str, str]:
 def _details(one: Checked, width: int) -> Iterable[str]:
     """The messages, indented; within a width of 0 as they are."""
     for message in one.judgement.messages:
-        for line in message.splitlines():
+        for line in paragraphs(message) if width else message.splitlines():
             yield from laid_out(f"{_INDENT}{line}", width, "  ")
