@@ -81,12 +81,14 @@ soak: $(VENV)/.locked ## Load podgate for MINUTES= while all around it changes (
 	$(BIN)/python -m tests.soak $(or $(MINUTES),60) $(if $(WRITE),--write)
 
 # The options of both parts. TARGET= runs the first alone, ORACLE= the second, TARGET= and ORACLE= both, SHORT=1 the first
-# as CI does.
+# as CI does, WRITE=1 puts the first's figures into docs/fuzzing.md.
 FUZZ = $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+DAMAGED = $(FUZZ) $(if $(TARGET),--target $(TARGET)) $(if $(SHORT),--short) $(if $(WRITE),--write)
+COMPARED = $(FUZZ) $(if $(ORACLE),--oracle $(ORACLE))
 
 fuzz: $(VENV)/.locked ## Damage inputs and see that laws hold; compare with the Go originals (TARGET=, ORACLE=, COUNT=, SHORT=1)
-	@$(if $(if $(ORACLE),$(TARGET),all),$(BIN)/python -m tests.fuzz $(FUZZ) $(if $(TARGET),--target $(TARGET)) $(if $(SHORT),--short),:)
-	@$(if $(or $(ORACLE),$(if $(TARGET)$(SHORT),,all)),$(BIN)/python -m tests.oracles.fuzz $(FUZZ) $(if $(ORACLE),--oracle $(ORACLE)),:)
+	@$(if $(if $(ORACLE),$(TARGET),all),$(BIN)/python -m tests.fuzz $(DAMAGED),:)
+	@$(if $(or $(ORACLE),$(if $(TARGET)$(SHORT),,all)),$(BIN)/python -m tests.oracles.fuzz $(COMPARED),:)
 
 hygiene: $(VENV)/.locked ## Look at licences, known vulnerabilities, secrets, paths, the wheel, the lock file (ONLY=; needs Go, network)
 	@$(BIN)/python -m tests.hygiene $(ONLY)

@@ -1,13 +1,13 @@
 """`make fuzz`: inputs that are damaged on purpose, and the laws that podgate must keep whatever comes.
 
-    python -m tests.fuzz [--target NAME[,NAME]] [--count N] [--seed N] [--fresh] [--short]
+    python -m tests.fuzz [--target NAME[,NAME]] [--count N] [--seed N] [--fresh] [--short] [--write]
 
 Each target gets --count inputs (a million for all of them together, where it is not said). They depend on --seed and
 their number alone. The first failure is reduced, printed, kept in tests/fuzz/corpus, and ends the run with 1.
 
 How far it got stands in ~/.cache/podgate/fuzz (PODGATE_CACHE): a run that was interrupted goes on where it was, as long
 as neither podgate nor the inputs have changed. --fresh forgets that. --short: every 25th of the usual number, always
-the same inputs, and no note of it.
+the same inputs, and no note of it. --write: puts what the whole million came to into docs/fuzzing.md.
 """
 
 import argparse
@@ -17,11 +17,13 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.bench.document import write_into
+from tests.bench.figures import Figure, machine, today
 from tests.e2e.harness.components import cache_folder
 from tests.fuzz.catalogue import CORPUS, COUNTS, TARGETS, keep, kept
 from tests.fuzz.failing import Failure, failure_of, reduced
@@ -39,6 +41,7 @@ SOURCES: Final = (
     "tests/admission/reviews",
 )
 """What inputs and answers depend on."""
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "fuzzing.md"
 SHORT: Final = 25
 NOTED: Final = 500
 """Inputs after which it is noted how far the run is."""
@@ -115,7 +118,23 @@ def main(given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")
         return 130  # as a shell has it for SIGINT
+    done = figures({name: _count(name, options) for name in options.target})
+    print(f"{done[-2].value:,} inputs in all, 0 failures; {machine()}, {today()}", flush=True)
+    if options.write:
+        write_into(PAGE, done, "make fuzz")
     return 0
+
+
+def figures(counts: Mapping[str, int]) -> list[Figure]:
+    """Of a run that no failure has ended. `counts`: how many inputs each target had."""
+    each = [Figure(name, count, "inputs") for name, count in counts.items()]
+    return [*each, Figure("all", sum(counts.values()), "inputs"), Figure("inputs that broke a law", 0, "inputs", 0)]
+
+
+def _count(name: str, options: argparse.Namespace) -> int:
+    """How many inputs a target gets."""
+    count: int = options.count or COUNTS[name] // (SHORT if options.short else 1)
+    return count
 
 
 def _show(name: str, found: Failure) -> None:
@@ -125,9 +144,9 @@ def _show(name: str, found: Failure) -> None:
 
 def _begun(name: str, options: argparse.Namespace, progress: Progress | None) -> Run | None:
     """The run that was begun, where one was and nothing else is asked for; else a new one. None: it is done already."""
-    count = options.count or COUNTS[name]
+    count = _count(name, options)
     if progress is None:
-        return Run(name, 1 if options.seed is None else options.seed, options.count or count // SHORT, None)
+        return Run(name, 1 if options.seed is None else options.seed, count, None)
     state = progress.state(name)
     if state is not None and options.seed in (None, state.seed):
         if state.asked >= count:
@@ -150,7 +169,11 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--fresh", action="store_true", help="forget how far the run before got")
     parser.add_argument("--short", action="store_true", help="a small number of inputs, always the same")
-    return parser.parse_args(given)
+    parser.add_argument("--write", action="store_true", help=f"put the figures of a whole run into {PAGE.name}")
+    options = parser.parse_args(given)
+    if options.write and (options.short or options.count or set(options.target) != set(TARGETS)):
+        parser.error("--write takes a whole run: all targets, with as many inputs as they usually get")
+    return options
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from tests.bench.document import write_into
 from tests.fuzz import __main__ as command
 from tests.fuzz import guided, jsontext, objects, parts
 from tests.fuzz.__main__ import Run, fuzz
@@ -182,6 +183,23 @@ def test_a_failure_is_kept_and_looked_at_first(tmp_path):
     again = Wrong()
     assert fuzz(Run("wrong", 2, 1, None, tmp_path), again) is not None
     assert again.seen == [found.data]
+
+
+@pytest.mark.parametrize(
+    "given", [["--write", "--short"], ["--write", "--count", "5"], ["--write", "--target", "hosts"]]
+)
+def test_the_figures_of_a_part_are_not_written_down(given, capsys):
+    with pytest.raises(SystemExit):
+        command.main(given)
+    assert "--write takes a whole run" in capsys.readouterr().err
+
+
+def test_the_page_has_a_place_for_the_figures(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(command.PAGE.read_text())
+    write_into(page, command.figures(COUNTS), "make fuzz")
+    assert "| all | 1,000,000 | inputs |" in page.read_text()
+    assert "| inputs that broke a law | 0 | inputs | <= 0 |" in page.read_text()
 
 
 @pytest.mark.parametrize("given", [["--target", "nothing"], ["--count", "0"], ["--count", "many"]])
