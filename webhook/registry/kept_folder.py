@@ -61,7 +61,10 @@ class KeptFolder:
             self._folder = self._opened()
             self._secret = self._key()
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
-            self._give_up(f"is not used: {getattr(error, 'strerror', None) or error}")
+            problem = f"is not used: {getattr(error, 'strerror', None) or error}"
+            if not writing and isinstance(error, FileNotFoundError):
+                problem = "is not there: no image is known then; a run with it that is not offline makes it"
+            self._give_up(problem)
             self.close()
 
     def derived(self, purpose: str) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from importlib.util import find_spec
 
 import httpcore
+import httpx
 
 # With each lock that it makes httpcore tries to import this, to learn whether asyncio is what it runs under, and Python
 # looks for what is not there through all folders each time: a tenth of a request's time. This says once that it is not.
@@ -42,25 +43,34 @@ class Pool:
         return [*self._busy, *self._idle]
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """The answer; its stream has to be closed. Raises httpcore's exceptions, and what the network backend does."""
+        """The answer; its stream has to be closed. Raises httpcore's exceptions, and what the network backend does.
+
+        A server may close an idle connection at the moment at which it is used again: that says nothing about the
+        server, so a request that got no answer on an old connection is sent once more, as Go does it.
+        """
         origin = request.url.origin
         name = bytes(request.url.scheme) + b" %b %d" % (origin.host, origin.port)
+        once_more = request.method in (b"GET", b"HEAD")
         while True:
-            connection = await self._idle_one(name) or self._connect(origin)
+            old = await self._idle_one(name)
+            connection = old or self._connect(origin)
             self._busy.add(connection)
             try:
                 answer = await connection.handle_async_request(request)
             except httpcore.ConnectionNotAvailable:
                 await self._close(connection)  # it was closed in the moment before
-                continue
+            except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
+                await self._close(connection)
+                if old is None or not once_more:
+                    raise
+                once_more = False
             except BaseException:  # a cancelled one above all
                 await self._close(connection)
                 raise
-            assert isinstance(answer.stream, AsyncIterable)
-            stream = _Stream(answer.stream, self, connection, name)
-            return httpcore.Response(
-                answer.status, headers=answer.headers, content=stream, extensions=answer.extensions
-            )
+            else:
+                assert isinstance(answer.stream, AsyncIterable)
+                answer.stream = _Stream(answer.stream, self, connection, name)
+                return answer
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -111,7 +121,7 @@ class Pool:
         await connection.aclose()
 
 
-class _Stream:
+class _Stream(httpx.AsyncByteStream):
     """The body of an answer, which gives its connection back."""
 
     def __init__(

@@ -1,6 +1,5 @@
 """httpx requests over httpcore's connections, so that the network backend is ours."""
 
-from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +10,7 @@ from webhook.core.errors import RegistryError
 from webhook.core.goproxy import ProxyRules
 from webhook.registry import tls
 from webhook.registry.addresses import AddressPolicy
+from webhook.registry.http11 import Connection
 from webhook.registry.names import Resolver
 from webhook.registry.network import GuardedBackend
 from webhook.registry.pool import Pool
@@ -26,22 +26,6 @@ PUBLIC = "podgate.public"
 """The extension of a response that came through a proxy: whether the host that was asked for is public."""
 
 
-class _Body(httpx.AsyncByteStream):
-    """httpcore's stream under httpx's name."""
-
-    def __init__(self, parts: AsyncIterable[bytes]) -> None:
-        self._parts = parts
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._parts:
-            yield part
-
-    async def aclose(self) -> None:
-        close = getattr(self._parts, "aclose", None)  # httpcore's streams have it, its type does not say so
-        if close is not None:
-            await close()
-
-
 class GuardedTransport(httpx.AsyncBaseTransport):
     """One pool of connections with one TLS configuration and one rule for addresses. Reads no environment.
 
@@ -53,27 +37,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._pool = _pool(backend, configuration) if proxy is None else _pool_behind(proxy, backend, configuration)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpcore's exceptions, and RegistryError (blocked-address) of the backend.
-
-        A server may close an idle connection at the moment at which it is used again: that says nothing about the
-        server, so a request that got no answer on an old connection is sent once more, as Go does it.
-        """
-        if request.url.port == 0:  # httpcore would take it for none, and ask the scheme's own
+        """Raises httpcore's exceptions, and RegistryError (blocked-address) of the backend."""
+        if request.url.port == 0:  # it would be taken for none, and the scheme's own be asked
             raise httpcore.ConnectError("there is no such port")
-        connection = _Connection()
-        try:
-            answer = await self._pool.handle_async_request(self._as_httpcore(request, connection))
-        except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
-            if connection.new or request.method not in ("GET", "HEAD"):
-                raise
-            answer = await self._pool.handle_async_request(self._as_httpcore(request, connection))
-        assert isinstance(answer.stream, AsyncIterable)
+        answer = await self._pool.handle_async_request(self._as_httpcore(request))
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
         extensions = dict(answer.extensions)
         if self._proxied:  # the address of the connection is the proxy's
             extensions[PUBLIC] = public_name(request.url.host)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=extensions)
+        return httpx.Response(answer.status, headers=answer.headers, stream=answer.stream, extensions=extensions)
 
-    def _as_httpcore(self, request: httpx.Request, connection: "_Connection") -> httpcore.Request:
+    def _as_httpcore(self, request: httpx.Request) -> httpcore.Request:
         assert isinstance(request.stream, httpx.AsyncByteStream)
         host = request.url.raw_host
         url = httpcore.URL(
@@ -87,7 +61,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             url=url,
             headers=request.headers.raw,
             content=request.stream,
-            extensions={**request.extensions, "trace": connection.trace},
+            extensions=request.extensions,
         )
 
     async def aclose(self) -> None:
@@ -96,11 +70,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 def _pool(backend: GuardedBackend, configuration: tls.Tls) -> Pool:
-    made = httpcore.AsyncConnectionPool(
-        ssl_context=tls.context(configuration), keepalive_expiry=_IDLE_SECONDS, network_backend=backend
-    )
+    context = tls.context(configuration)
     # Without a limit: the client has one by host; a slow host must not starve the others.
-    return Pool(made.create_connection, _IDLE_CONNECTIONS)
+    return Pool(lambda origin: Connection(origin, backend, context, _IDLE_SECONDS), _IDLE_CONNECTIONS)
 
 
 def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) -> Pool:
@@ -113,16 +85,6 @@ def _pool_behind(proxy: Proxy, backend: GuardedBackend, configuration: tls.Tls) 
         network_backend=backend,
     )
     return Pool(made.create_connection, _IDLE_CONNECTIONS)
-
-
-class _Connection:
-    """Told by httpcore's trace what becomes of a request: whether a connection was made for it."""
-
-    def __init__(self) -> None:
-        self.new = False
-
-    async def trace(self, event: str, _: object) -> None:
-        self.new = self.new or event.startswith("connection.connect_tcp")
 
 
 class Transports:
