@@ -158,12 +158,6 @@ def test_blank_images_are_passed_over_in_templates_only(blank):
     assert [image.container for image in parsed(pod(**spec)).images] == ["filled-in", "app", "v"]
 
 
-def test_what_istio_fills_in_is_passed_over_in_templates_only():
-    containers = [{"name": name, "image": "auto"} for name in ("istio-proxy", "app")]
-    for made, kept in ((deployment, ["app"]), (pod, ["istio-proxy", "app"])):
-        assert [image.container for image in parsed(made(containers=containers)).images] == kept
-
-
 def test_spaces_around_an_image_are_kept():
     assert parsed(deployment(containers=[{"name": "app", "image": " a "}])).images[0].image == " a "
 

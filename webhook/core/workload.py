@@ -61,7 +61,8 @@ class Workload:
     or of the Jobs that a CronJob makes. `mirror`: it has the annotation of a mirror pod, which anybody can set (in a
     review the requester decides whether it is one). `every_node`: of an object with a template that its pods go to each
     node that takes them, as a DaemonSet's do; of a pod that such an object made it. `has_template`: false where an
-    object of a further kind says nothing of pods (a Rollout that refers to a Deployment).
+    object of a further kind says nothing of pods (a Rollout that refers to a Deployment), and where another controller
+    than Kubernetes' own makes pods of a Job: often in another cluster, as with MultiKueue.
     """
 
     api_version: str
@@ -83,6 +84,10 @@ class Workload:
     def template(self) -> bool:
         """Whether the pod is still to be made from this object's template."""
         return not _is_pod(self.api_version, self.kind)
+
+
+_JOB_CONTROLLER: Final = "kubernetes.io/job-controller"
+"""The spec.managedBy of a Job that Kubernetes itself makes pods of (k8s.io/api v0.37.2, batch/v1)."""
 
 
 def _is_pod(api_version: str, kind: str) -> bool:
@@ -183,16 +188,18 @@ def _parse(top: Fields, judged: JudgedKind, kinds: Kinds) -> Workload:
 def _template(top: Fields, judged: JudgedKind) -> tuple[Fields | None, bool]:
     """What has the form of a pod, and whether the object is suspended.
 
-    None where an object of a further kind has none, or one without a container: its schema need not demand either.
+    None where an object of a further kind has none, or one without a container: its schema need not demand either. So
+    it is of a Job that another controller than Kubernetes' own makes pods of.
     """
     if judged.further:
         return _lax_template(top, judged.way), False
-    pod, suspended = top, False
+    pod, suspended, managed_by = top, False, ""
     for step in judged.way:
         pod = pod.demand(step)
         if top.text("kind") in ("Job", "CronJob") and step == "spec":
             suspended = suspended or pod.flag("suspend")
-    return pod, suspended
+            managed_by = pod.text("managedBy")
+    return (pod if managed_by in ("", _JOB_CONTROLLER) else None), suspended
 
 
 def _lax_template(top: Fields, way: tuple[str, ...]) -> Fields | None:
