@@ -17,13 +17,28 @@ BY_TIME: Final = "gives the request up after `requestTimeout`, asks again, answe
 AT_ONCE: Final = "does not ask again: it would be the same"
 PASSED_OVER: Final = "reads the document all the same"
 NOT_FOLLOWED: Final = "does not follow"
+WAITS: Final = "waits for it, and asks again"
+TOO_LONG: Final = "does not wait for it, nor ask sooner"
+IGNORED: Final = "passes the header over"
+
+ATTEMPTS: Final[Mapping[str, tuple[int, int]]] = {
+    ASKED_AGAIN: (2, 3),
+    BY_TIME: (1, 3),
+    AT_ONCE: (1, 1),
+    NOT_FOLLOWED: (1, 1),
+    WAITS: (2, 3),
+    TOO_LONG: (1, 1),
+    IGNORED: (2, 3),
+}
+"""How often it is tried to get a document, at least and at most, by what podgate does."""
 
 
 @dataclass(frozen=True, eq=False)
 class Illness:
     """`does`: what podgate does about it. `names`: what the registry's name means meanwhile, None: what it meant.
 
-    readable: the images of which everything that decides can be had in spite of it.
+    readable: the images of which everything that decides can be had in spite of it. steps: requests to the registry
+    that one attempt takes.
     """
 
     name: str
@@ -31,10 +46,11 @@ class Illness:
     sick: Sick = field(default_factory=Sick)
     names: Answers | None = None
     readable: frozenset[Kind] = frozenset()
+    steps: int = 1
 
 
-def _http(name: str, does: str, *faults: Fault, readable: frozenset[Kind] = frozenset()) -> Illness:
-    return Illness(name, does, Sick(faults=faults), readable=readable)
+def _http(name: str, does: str, *faults: Fault, readable: frozenset[Kind] = frozenset(), steps: int = 1) -> Illness:
+    return Illness(name, does, Sick(faults=faults), readable=readable, steps=steps)
 
 
 def _door() -> list[Illness]:
@@ -138,12 +154,16 @@ _LOGIN = Fault(
 )
 
 
-def _token(name: str, does: str, *, realm: str = "https://{host}/token", **answer: object) -> Illness:
+_HERE: Final = "https://{host}/token"
+
+
+def _token(name: str, does: str, *, realm: str = _HERE, **answer: object) -> Illness:
     """Asked for a login, podgate asks for a token, and this comes."""
     challenge = Fault(
         at="/v2/*", status=401, headers=[("WWW-Authenticate", f'Bearer realm="{realm}",service="registry"')]
     )
-    return _http(name, does, challenge, Fault(at="/token", **answer))  # type: ignore[arg-type] # a Fault's own fields
+    token = Fault(at="/token", **answer)  # type: ignore[arg-type] # a Fault's own fields
+    return _http(name, does, challenge, token, steps=2 if realm == _HERE else 1)
 
 
 def _logins() -> list[Illness]:
@@ -174,27 +194,30 @@ def _limited(name: str, does: str, text: str, status: int = 429) -> Illness:
 
 
 def _statuses() -> list[Illness]:
-    waits = "waits for it, and asks again"
-    too_long = "does not wait for it, nor ask sooner"
-    ignored = "passes the header over"
     return [
         _http("403", AT_ONCE, Fault(status=403)),
         _http("404", AT_ONCE, Fault(status=404)),
-        _http("404 for the config alone", AT_ONCE, Fault(at="*/blobs/*", status=404), readable=frozenset({"index"})),
+        _http(
+            "404 for the config alone",
+            AT_ONCE,
+            Fault(at="*/blobs/*", status=404),
+            readable=frozenset({"index"}),
+            steps=2,
+        ),
         _http("405 on HEAD", "asks by GET", Fault(method="HEAD", status=405), readable=BOTH),
         _http("429", ASKED_AGAIN, Fault(status=429)),
-        _limited("a second from now", waits, "1"),
-        _limited("a date a second from now", waits, "{in 1}"),
-        _limited("an hour", too_long, "3600"),
-        _limited("a date in an hour", too_long, "{in 3600}"),
+        _limited("a second from now", WAITS, "1"),
+        _limited("a date a second from now", WAITS, "{in 1}"),
+        _limited("an hour", TOO_LONG, "3600"),
+        _limited("a date in an hour", TOO_LONG, "{in 3600}"),
         _limited("a date that is past", ASKED_AGAIN, "Wed, 21 Oct 2015 07:28:00 GMT"),
-        _limited("negative", ignored, "-5"),
-        _limited("huge", ignored, "9" * 40),
-        _limited("garbage", ignored, "soon"),
+        _limited("negative", IGNORED, "-5"),
+        _limited("huge", IGNORED, "9" * 40),
+        _limited("garbage", IGNORED, "soon"),
         _http("500", ASKED_AGAIN, Fault(status=500)),
         _http("502", ASKED_AGAIN, Fault(status=502)),
         _http("503", ASKED_AGAIN, Fault(status=503)),
-        _limited("an hour", too_long, "3600", 503),
+        _limited("an hour", TOO_LONG, "3600", 503),
         _http("504", ASKED_AGAIN, Fault(status=504)),
     ]
 

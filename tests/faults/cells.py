@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.faults.catalogue import Illness
+from tests.faults.catalogue import ATTEMPTS, TOO_LONG, Illness
 from tests.faults.samples import Fit, Kind, State, host_of
 from tests.faults.webhook import Told
 from webhook.core.wording import error_text
@@ -80,6 +80,20 @@ def _unproven(cell: Cell, told: Told, *, answered: bool) -> Iterator[str]:
         yield f"denied by an old answer, and that is not said: {told.words}"
     if not told.stale and not answered:
         yield f"{told.decision} {told.reason}, and no registry has answered"
+
+
+def miscounted(cell: Cell, requests: int) -> Iterator[str]:
+    """What is wrong with the number of requests that the registry got for one review under a fault."""
+    bounds = ATTEMPTS.get(cell.illness.does)
+    if bounds is None or cell.readable:
+        return
+    fewest, most = bounds
+    if cell.state == "cached":
+        fewest = 1  # a HEAD may do
+        if cell.illness.does != TOO_LONG:
+            most = max(most, 2)  # and where nothing comes of it, a GET follows
+    if not fewest <= requests <= most * cell.illness.steps:
+        yield f"asked {requests} times, and it {cell.illness.does}"
 
 
 def broken_when_well(cell: Cell, told: Told) -> Iterator[str]:

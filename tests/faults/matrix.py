@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 
 from tests.faults.catalogue import BY_TIME, Illness
-from tests.faults.cells import Cell, Found, broken, broken_when_well
+from tests.faults.cells import Cell, Found, broken, broken_when_well, miscounted
 from tests.faults.certificates import Certificates
 from tests.faults.hosts import WELL, SickRegistry
 from tests.faults.names import Names, known_here
@@ -82,7 +82,7 @@ class _Wave:
             asked = podgate.requests(cell.host, since)
             self._found.told[cell], self._found.requests[cell] = answer, len(asked)
             answered = any(one.status == 200 and one.error is None for one in asked)
-            problems = broken(cell, answer, answered=answered, timeout=pace.timeout)
+            problems = [*broken(cell, answer, answered=answered, timeout=pace.timeout), *miscounted(cell, len(asked))]
             self._found.problems += [f"{cell}: {problem}" for problem in problems]
         for label, registry in self._registries.items():
             name = self._illnesses[label].name

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.catalogue import BOTH, Illness, illnesses
-from tests.faults.cells import Cell, broken, broken_when_well
+from tests.faults.catalogue import ASKED_AGAIN, AT_ONCE, BOTH, TOO_LONG, Illness, illnesses
+from tests.faults.cells import Cell, broken, broken_when_well, miscounted
 from tests.faults.certificates import make_certificates
 from tests.faults.matrix import run
 from tests.faults.samples import Fit, State
@@ -60,8 +60,8 @@ DENIED = Told(False, "deny", "mismatch", "it cannot run", None, stale=False, sec
 DOUBT = Told(True, "warn", "undetermined", "", "timeout", stale=False, seconds=0.1)
 
 
-def cell(state: State, fit: Fit, *, readable: bool = False) -> Cell:
-    illness = Illness("ill", "", readable=BOTH if readable else frozenset())
+def cell(state: State, fit: Fit, *, readable: bool = False, does: str = "", steps: int = 1) -> Cell:
+    illness = Illness("ill", does, readable=BOTH if readable else frozenset(), steps=steps)
     return Cell(illness, "r0", "index", state, fit)
 
 
@@ -101,6 +101,23 @@ def test_an_answer_that_must_not_be_is_seen(where: Cell, told: Told, answered: b
 )
 def test_an_answer_that_may_be_is_let_pass(where: Cell, told: Told, answered: bool):
     assert list(broken(where, told, answered=answered, timeout=5)) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "right", "wrong"),
+    [
+        (cell("cold", "fits", does=AT_ONCE), [1], [0, 2]),
+        (cell("cold", "fits", does=AT_ONCE, steps=2), [1, 2], [3]),
+        (cell("cached", "fits", does=AT_ONCE), [1, 2], [0, 3]),
+        (cell("cold", "fits", does=ASKED_AGAIN), [2, 3], [1, 4]),
+        (cell("cached", "fits", does=ASKED_AGAIN), [1, 3], [0, 4]),
+        (cell("cached", "fits", does=TOO_LONG), [1], [2]),
+        (cell("cold", "fits", does="something else"), [0, 99], []),
+    ],
+)
+def test_how_often_a_registry_is_asked_is_counted(where: Cell, right: list[int], wrong: list[int]):
+    assert [count for count in right if list(miscounted(where, count))] == []
+    assert [count for count in wrong if not list(miscounted(where, count))] == []
 
 
 @pytest.mark.parametrize("told", [DENIED, said(DOUBT), replace(RIGHT, stale=True)])
