@@ -35,7 +35,7 @@ from webhook.core.nodepools import UNREAD_NAME
 from webhook.core.outcome import Why, fails, runs, uncertain
 from webhook.core.platform import parse_platform
 from webhook.core.scheduling import Node
-from webhook.core.wording import INTERNAL, SECRETS_UNREADABLE, end_of, error_text, mend_of
+from webhook.core.wording import INTERNAL, NO_ADDRESS, SECRETS_UNREADABLE, end_of, error_text, mend_of
 
 
 def of_pool(name: str, *may_be: str) -> NodeFinding:
@@ -198,6 +198,15 @@ WARNINGS = {
     "image-unresolved": (
         Facts(POD, "undetermined", (PLAIN,), (unsure("image-unresolved"),)),
         f"{OPEN}the image could not be looked up",
+    ),
+    "a registry that has no address": (
+        Facts(
+            POD,
+            "undetermined",
+            (image("reg.example/web:1", error=("malformed", NO_ADDRESS)),),
+            (unsure("image-unresolved"),),
+        ),
+        f"{OPEN}the registry's name is none that can be asked; check the image's name",
     ),
     "the API server away": (
         Facts(

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from webhook.core.errors import RegistryError
+from webhook.core.wording import NO_ADDRESS
 from webhook.registry.faults import FOREIGN, again, of_status, printable_body, printable_url, translated
 
 
@@ -47,6 +48,7 @@ def test_codes(error: Exception, code: str, retryable: bool):
     with pytest.raises(RegistryError) as caught, translated("https://reg.example/v2/"):
         raise error
     assert (caught.value.code, caught.value.retryable) == (code, retryable)
+    assert caught.value.told == (NO_ADDRESS if code == "malformed" else "")  # else it would be what a registry sent
     assert caught.value.exchange.url == "https://reg.example/v2/"
 
 

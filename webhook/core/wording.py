@@ -104,6 +104,8 @@ INTERNAL: Final = "podgate itself failed on it, as its log says"
 """What a user is told where a bug of podgate's kept an image from being known."""
 SECRETS_UNREADABLE: Final = "the pull secrets could not be read: the API server does not answer"
 """What a user is told where nobody knows with which credentials to ask."""
+NO_ADDRESS: Final = "the registry's name is none that can be asked"
+"""What a user is told of a registry whose name no resolver takes, or of one that leads on to such a name."""
 NOT_KEPT: Final = "not in the cache folder, and offline no registry is asked"
 """What a user is told of an image that an offline run knows nothing of."""
 
@@ -159,6 +161,8 @@ def _mend_fault(image: ImageFinding, code: ErrorCode, problem: str, logins: Logi
         return _mend_credentials(image, problem)
     if problem == NOT_KEPT:
         return "run podgate once without --offline, with the same credentials"
+    if problem == NO_ADDRESS:
+        return "check the image's name"
     if code in ("unauthorized", "denied"):
         return _MEND_LOGINS[logins]
     return _MEND_MISSING[logins] if code == "not-found" else _MEND_ERROR.get(code, "")

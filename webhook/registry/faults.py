@@ -16,6 +16,7 @@ import httpcore
 import httpx
 
 from webhook.core.errors import ErrorCode, Exchange, RegistryError
+from webhook.core.wording import NO_ADDRESS
 
 _BODY_KEPT = 512  # characters of an answer that a log line can bear
 
@@ -60,7 +61,7 @@ def translate(error: Exception, url: str) -> RegistryError:
     if isinstance(error, _TIMEOUTS):
         return RegistryError("timeout", f"no answer in time ({name})", exchange, retryable=True)
     if isinstance(error, _ADDRESS):
-        return RegistryError("malformed", f"not an address that can be asked ({name})", exchange)
+        return RegistryError("malformed", f"not an address that can be asked ({name})", exchange, told=NO_ADDRESS)
     of_tls = next((c for c in _causes(error) if isinstance(c, ssl.SSLError) and not isinstance(c, _NOT_OF_TLS)), None)
     if of_tls is not None:
         words = getattr(of_tls, "verify_message", "") or getattr(of_tls, "reason", None) or type(of_tls).__name__

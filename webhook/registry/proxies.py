@@ -16,6 +16,7 @@ import httpx
 from webhook.core.errors import RegistryError
 from webhook.core.goproxy import ProxyRules, host_and_port
 from webhook.core.gourl import Url, parse_url
+from webhook.core.wording import NO_ADDRESS
 from webhook.registry.addresses import AddressPolicy, is_public
 
 ANYWHERE: Final = AddressPolicy(allowed=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
@@ -48,7 +49,7 @@ def proxy_of(rules: ProxyRules, url: httpx.URL) -> Proxy | None:
     try:
         chosen = _chosen(rules, url.scheme, url.netloc)
     except ValueError as error:
-        raise RegistryError("malformed", "not an address that can be asked") from error
+        raise RegistryError("malformed", "not an address that can be asked", told=NO_ADDRESS) from error
     return None if chosen is None else _usable(chosen)
 
 
