@@ -200,30 +200,15 @@ WARNINGS = {
         f"{OPEN}the image could not be looked up",
     ),
     "a registry that has no address": (
-        Facts(
-            POD,
-            "undetermined",
-            (image("reg.example/web:1", error=("malformed", NO_ADDRESS)),),
-            (unsure("image-unresolved"),),
-        ),
+        Facts(POD, "undetermined", (broken("malformed", NO_ADDRESS),), (unsure("image-unresolved"),)),
         f"{OPEN}the registry's name is none that can be asked; check the image's name",
     ),
     "the API server away": (
-        Facts(
-            POD,
-            "undetermined",
-            (image("reg.example/web:1", error=("unavailable", SECRETS_UNREADABLE)),),
-            (unsure("image-unresolved"),),
-        ),
+        Facts(POD, "undetermined", (broken("unavailable", SECRETS_UNREADABLE),), (unsure("image-unresolved"),)),
         f"{OPEN}the pull secrets could not be read: the API server does not answer; try again later",
     ),
     "a bug": (
-        Facts(
-            POD,
-            "undetermined",
-            (image("reg.example/web:1", error=("unavailable", INTERNAL)),),
-            (unsure("image-unresolved"),),
-        ),
+        Facts(POD, "undetermined", (broken("unavailable", INTERNAL),), (unsure("image-unresolved"),)),
         f"{OPEN}podgate itself failed on it, as its log says; try again later",
     ),
     "bad-credentials": (

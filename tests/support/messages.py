@@ -44,8 +44,8 @@ ARM_ONE = on("arm-1", "linux/arm64", REFUSED)
 SELECTS_ARM = {"kubernetes.io/arch": "arm64"}
 
 
-def broken(code: ErrorCode) -> ImageFinding:
-    return image("reg.example/web:1", error=(code, error_text(code, "secret team/pull: not JSON")))
+def broken(code: ErrorCode, text: str = "") -> ImageFinding:
+    return image("reg.example/web:1", error=(code, text or error_text(code, "secret team/pull: not JSON")))
 
 
 def unsure(why: Why, platform: str | None = "linux/amd64") -> NodeFinding:
