@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench import check, footprint, nodes, requests, scan, starting, storm, through_api, warm
 from tests.bench.document import write_into
-from tests.bench.figures import Figure, table, write
+from tests.bench.figures import Figure, held, table, write
 from tests.bench.setting import Run, running
 
 PARTS: dict[str, Callable[[Run], Awaitable[list[Figure]]]] = {
@@ -45,11 +45,6 @@ async def measured(part: str, run: Run) -> list[Figure]:
         return [Figure(f"{part}: it has failed", math.nan, "")]
     finally:
         print(f": {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-
-
-def held(figures: list[Figure], *, short: bool) -> bool:
-    """Whether all bounds are held that count."""
-    return all(figure.ok or (short and figure.timed) for figure in figures)
 
 
 async def main(arguments: list[str]) -> int:

@@ -1,7 +1,8 @@
 """`make soak MINUTES=60`: a long time of load on `podgate serve`, while registries, tags, nodes, credentials, settings
 and certificates change; prints tables, and writes build/soak.json.
 
-Exits with 1 where memory, descriptors or tasks grow, where a review is lost or late, or an answer is wrong.
+Exits with 1 where memory, descriptors or tasks grow, where a review is lost or late, or an answer is wrong. In a run of
+less than 20 minutes memory and times are shown, and decide nothing.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.bench.document import write_into
-from tests.bench.figures import Figure, machine, table, today, write
+from tests.bench.figures import Figure, held, machine, table, today, write
 from tests.bench.load import program
-from tests.soak.figures import RATE, figures
+from tests.soak.figures import RATE, SHORT, figures
 from tests.soak.judge import Judge
 from tests.soak.run import Outcome, run, say
 
@@ -68,6 +69,14 @@ def report(outcome: Outcome, minutes: float) -> list[Figure]:
     return found
 
 
+def verdict(found: Sequence[Figure], minutes: float) -> int:
+    """The exit code; says which figures of a short run were missed, and do not count."""
+    short = minutes < SHORT
+    if passed_over := [figure.name for figure in found if short and figure.timed and not figure.ok]:
+        print(f"Less than {SHORT} minutes do not tell, and so do not fail: {'; '.join(passed_over)}.")
+    return int(not held(found, short=short))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
@@ -83,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     found = report(outcome, minutes)
     if asked_for.write:
         write_into(PAGE, found, "make soak")
-    return int(not all(figure.ok for figure in found))
+    return verdict(found, minutes)
 
 
 if __name__ == "__main__":

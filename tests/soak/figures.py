@@ -12,6 +12,9 @@ RATE: Final = 200
 """Reviews a second."""
 GROWTH: Final = 5.0
 """Percent by which memory may grow once it is warm."""
+SHORT: Final = 20
+"""Minutes of load below which a run cannot tell memory that fills up from memory that leaks, and need not have the
+machine for itself: figures that hang on time are shown, and decide nothing."""
 _NEARLY: Final = 0.95
 """Of the rate that is aimed at, what has to come about: a run at another rate is another run."""
 
@@ -54,9 +57,9 @@ def _answers(end: Ending) -> list[Figure]:
     return [
         Figure("minutes of load", end.sent_seconds / 60, "minutes"),
         Figure("reviews answered", judge.answered, "reviews"),
-        Figure("reviews a second", judge.answered / end.sent_seconds, "a second", _NEARLY * RATE, "least"),
+        Figure("reviews a second", judge.answered / end.sent_seconds, "a second", _NEARLY * RATE, "least", timed=True),
         Figure("reviews without an answer of status 200", judge.lost, "reviews", 0),
-        Figure("answers after the API server's deadline", judge.late, "reviews", 0),
+        Figure("answers after the API server's deadline", judge.late, "reviews", 0, timed=True),
         Figure("answers that are no AdmissionReview of what was asked", judge.malformed, "reviews", 0),
         Figure("wrong denials", judge.wrong_denials, "reviews", 0),
         Figure("wrong admissions", judge.wrong_admissions, "reviews", 0),
@@ -88,12 +91,17 @@ def _memory(end: Ending) -> list[Figure]:
     before, after = end.rests
     return [
         Figure("memory (RSS), most", max(sample.rss for sample in end.samples), "MiB"),
-        Figure("memory (RSS), last quarter against first", window_growth(end.samples, _rss), "percent", GROWTH),
-        Figure("memory (RSS), rise of a line through all", fitted_growth(end.samples, _rss), "percent", GROWTH),
-        Figure("memory (PSS), last quarter against first", window_growth(end.samples, _pss), "percent", GROWTH),
+        _growth("memory (RSS), last quarter against first", window_growth(end.samples, _rss)),
+        _growth("memory (RSS), rise of a line through all", fitted_growth(end.samples, _rss)),
+        _growth("memory (PSS), last quarter against first", window_growth(end.samples, _pss)),
         Figure("memory (RSS) at rest, warm", before.rss, "MiB"),
-        Figure("memory (RSS) at rest, at the end, against that", 100 * (after.rss / before.rss - 1), "percent", GROWTH),
+        _growth("memory (RSS) at rest, at the end, against that", 100 * (after.rss / before.rss - 1)),
     ]
+
+
+def _growth(name: str, percent: float) -> Figure:
+    """It hangs on time: what fills up while it gets warm is a slope, unless it is looked at for long enough."""
+    return Figure(name, percent, "percent", GROWTH, timed=True)
 
 
 def _flat(end: Ending) -> list[Figure]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.soak.figures import Ending, figures
+from tests.soak.__main__ import verdict
+from tests.soak.figures import SHORT, Ending, figures
 from tests.soak.judge import Judge
 from tests.soak.measures import Sample, fitted_growth, window_growth
 from tests.soak.questions import MATCH, MISMATCH, PARTIAL, UNKNOWN, Question, Questions, Right, Verdict, always
@@ -176,6 +177,36 @@ def test_nothing_is_missed_where_all_is_well():
 )
 def test_each_miss_is_shown(changes: dict[str, object], name: str):
     assert any(one.startswith(name) for one in missed(ending(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "short", "long"),
+    [
+        ({}, 0, 0),
+        ({"samples": [sample(float(at), 100 + at / 12) for at in range(100)]}, 0, 1),
+        ({"rests": (sample(0.0), sample(100.0, 106.0))}, 0, 1),
+        ({"sent_seconds": 1.2}, 0, 1),
+        ({"rests": (sample(0.0), sample(100.0, descriptors=21))}, 1, 1),
+        ({"recovered": 287, "sent_seconds": 1.2}, 1, 1),
+        ({"internal_errors": 1}, 1, 1),
+    ],
+)
+def test_a_short_run_fails_for_counts_alone(changes: dict[str, object], short: int, long: int, capsys):
+    found = figures(ending(**changes))
+    assert verdict(found, SHORT - 0.1) == short
+    told = capsys.readouterr().out
+    assert all(name in told for name in missed(ending(**changes)) if short == 0)
+    assert verdict(found, SHORT) == long
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(MATCH, MISMATCH), (MISMATCH, MATCH), (MATCH, UNKNOWN)])
+def test_a_wrong_answer_fails_a_run_of_any_length(right: Verdict, wrong: Verdict):
+    judge = judge_of(always(right))
+    for answer in (*[right] * 200, wrong):
+        answered(judge, answer)
+    found = figures(ending(judge=judge))
+    assert [verdict(found, minutes) for minutes in (5, 60)] == [1, 1]
 
 
 def test_growth_is_told_from_what_comes_and_goes():
