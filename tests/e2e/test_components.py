@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness.components import CONTROL_PLANE, _locked, cache_folder, components
+from tests.e2e.harness.components import CONTROL_PLANE, _locked, cache_folder, components, gitleaks
 from tests.e2e.harness.gobuild import BuildError
 from tests.e2e.harness.podgate import ROOT
 from tests.e2e.harness.processes import wait_until
@@ -20,7 +20,9 @@ GO = """#!/bin/sh
 case "$1" in
 env) echo "${FAKE_GO_VERSION:-go1.26.8}"; exit 0 ;;
 build) while [ "$1" != -o ]; do shift; done; target=$2 ;;
-install) while [ $# -gt 1 ]; do shift; done; program=${1%@*}; target=$GOBIN/${program##*/} ;;
+install) while [ $# -gt 1 ]; do shift; done; program=${1%@*}
+  case "${program##*/}" in v[0-9]*) program=${program%/*} ;; esac # a major version is not a name
+  target=$GOBIN/${program##*/} ;;
 esac
 echo "$target" >>"$FAKE_GO_CALLS"
 sleep 0.5
@@ -74,6 +76,25 @@ def test_two_runs_at_once_build_each_component_once(tmp_path: Path, toolchain: P
     for line in results[0][0].splitlines():
         name, path = line.split("\t")
         assert os.access(path, os.X_OK), name
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_all_are_built_the_small_ones_first_and_none_when_it_is_ended(tmp_path: Path, toolchain: Path, ended: bool):
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-m", "tests.e2e.harness.components", "--all"]
+    environment = {**os.environ, "PODGATE_CACHE": str(cache), "KUBEBUILDER_ASSETS": ""}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        if ended:
+            wait_until("the second to be built", lambda: len(toolchain.read_text().splitlines()) == 2, 30)
+            run.terminate()
+        names = [line.split("\t")[0] for line in run.communicate(timeout=60)[0].splitlines()]
+    built = [Path(line).name for line in toolchain.read_text().splitlines()]
+    if ended:
+        assert (run.returncode, built, names) == (143, ["gitleaks", "vegeta"], [])
+        assert [path.name for path in cache.iterdir() if path.is_dir()] == [gitleaks(cache, print).parent.name]
+    else:
+        assert (run.returncode, built) == (0, ["gitleaks", "vegeta", "controlplane", "registry", "helm"])
+        assert names == [*CONTROL_PLANE, "registry", "helm", "gitleaks", "vegeta"]
 
 
 def test_who_has_to_wait_for_another_run_is_told_so(tmp_path: Path):

@@ -1,6 +1,8 @@
 """The real components of the end-to-end tests: built once with the Go toolchain, and kept in a cache folder.
 
-    python -m tests.e2e.harness.components        builds what is missing and prints where it is
+    python -m tests.e2e.harness.components [--all]       builds what is missing and prints where it is
+
+--all builds what `make hygiene`, `make soak` and `make bench` need too. No package is needed to run this.
 
 The control plane (etcd, kube-apiserver, kube-scheduler, kube-controller-manager, kubectl) is one binary of the Go
 module in tests/e2e/controlplane, called through links; the registry is distribution's own, and helm is helm's. The
@@ -8,13 +10,15 @@ folder is PODGATE_CACHE, else podgate in XDG_CACHE_HOME, else ~/.cache/podgate. 
 lies there is used instead.
 """
 
+import argparse
 import fcntl
 import hashlib
 import os
 import platform
 import shutil
+import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +100,7 @@ def helm(cache: Path, say: Say) -> Path:
 
 
 def vegeta(cache: Path, say: Say) -> Path:
-    """The load generator of `make bench`, which alone needs it."""
+    """The load generator of `make bench`, and of `make soak`."""
     return _installed("vegeta", VEGETA_MODULE, "the load generator, vegeta {} (half a minute, 13 MB)", cache, say)
 
 
@@ -170,17 +174,25 @@ def machine() -> str:
     return f"{sys.platform}-{platform.machine()}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Builds what is missing; 1 where that failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.harness.components")
+    parser.add_argument("--all", action="store_true", help="the load generator and the search for secrets too")
+    wanted = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # 128 + 15; so that the compilers are stopped with it
+    found: dict[str, Path] = {}
     try:
+        if wanted.all:  # they are small, and wanted first
+            cache = cache_folder(os.environ)
+            found = {build.__name__: build(cache, say_on_stderr) for build in (gitleaks, vegeta)}
         ready = components()
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name, path in {**ready.programs, "registry": ready.registry, "helm": ready.helm}.items():
+    for name, path in {**ready.programs, "registry": ready.registry, "helm": ready.helm, **found}.items():
         print(f"{name}\t{path}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
