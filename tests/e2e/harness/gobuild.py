@@ -55,7 +55,9 @@ def go_build(arguments: Sequence[str], title: str, say: Say, *, folder: Path, bi
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # so that its compilers can be stopped with it
+        # So that its compilers can be stopped with it. In a session of its own Linux would share the machine fairly
+        # between it and all else, whatever its niceness (sched(7), autogroup).
+        process_group=0,
     ) as process:
         try:
             lines = _follow(process, say, started)
