@@ -181,6 +181,11 @@ def test_a_report_that_cannot_be_written_is_said(podgate: Podgate, settings: Pat
     assert json.loads((tree / "kept.json").read_text())["summary"]["deny"] == 1
 
 
+def _obeyed(lines: list[str]) -> list[str]:
+    """Those that a runner would take for a command."""
+    return [line for line in lines if re.search(r"##(vso)?\[|^\s*::", line)]
+
+
 def test_no_line_of_a_log_commands_a_runner(podgate: Podgate, settings: Path, tree: Path):
     """GitHub's and Azure's runners obey `##[...]` and `##vso[...]` wherever they are in a line, and GitHub's `::...::`
     at its beginning, which is where a word may stand once a message is laid out."""
@@ -193,16 +198,30 @@ def test_no_line_of_a_log_commands_a_runner(podgate: Podgate, settings: Path, tr
         pod(name="\n::stop-commands::z", image=words),
     ]
     (tree / name).write_text("\n---\n".join(map(json.dumps, objects)))
-    for form in ("table", "github", "json", "sarif", "junit"):
+    for form in ("table", "github", "json", "sarif", "junit", "html"):
         ran = check(podgate, settings, "-f", name, "-f", f"{name}.none", "-o", form)
         assert ran.code == 2
         lines = ran.out.splitlines()
         assert len([line for line in lines if "stop-commands" in line]) >= 2
         if form == "github":
-            lines = [line for line in lines if not re.match("::(error|warning) (file|title)=", line)]
-        lines += ran.err.splitlines()
-        assert not [line for line in lines if re.search(r"##(vso)?\[|^\s*::", line)]
+            lines = [re.sub("^::(error|warning) (file|title)=", "", line) for line in lines]
+        assert not _obeyed(lines + ran.err.splitlines())
         if form == "json":
             assert json.loads(ran.out)["objects"][0]["name"] == hostile
         elif form == "junit":
             assert hostile in (ET.fromstring(ran.out)[0][0][0].text or "")
+
+
+def test_no_line_of_a_survey_commands_a_runner(podgate: Podgate, settings: Path, tree: Path):
+    """The same of what scan and inspect print; a name at a line's beginning, too."""
+    hostile = "::stop-commands::x ##vso[task.setvariable variable=PATH]y"
+    (tree / f"\n{hostile.partition(' ')[0]}.json").write_text(json.dumps(pod(name=hostile, image=hostile)))
+    files = ["-f", f"\n{hostile.partition(' ')[0]}.json", "-f", f"\n{hostile}.none"]
+    for form in ("table", "csv", "html", "json"):
+        ran = podgate("scan", *files, "--target", "linux/arm64", "--config", settings, "-o", form)
+        assert "stop-commands" in ran.out
+        assert not _obeyed(ran.out.splitlines() + ran.err.splitlines())
+    for form in ("table", "json"):
+        ran = podgate("inspect", hostile, "--config", settings, "-o", form)
+        assert "stop-commands" in ran.out
+        assert not _obeyed(ran.out.splitlines() + ran.err.splitlines())

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 from webhook.core.place import Span
 from webhook.report.document import Checked, summary
-from webhook.report.lines import printable
+from webhook.report.lines import disarmed
 from webhook.report.run import CheckRun, Problem
 from webhook.report.spots import STDIN, named, spots, title
 
@@ -70,7 +70,7 @@ def _command(name: str, properties: Mapping[str, str], text: str) -> str:
 
 
 def _data(text: str) -> str:
-    return printable(text).replace("%", "%25").replace("\n", "%0A")
+    return disarmed(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

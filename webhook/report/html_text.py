@@ -7,6 +7,8 @@ import re
 from html import escape
 from typing import Final
 
+from webhook.report.lines import quiet_markup
+
 _LONGEST: Final = 1000
 """Characters of one foreign text: more than any reference or name that is valid has."""
 _SEAMS: Final = re.compile("(?<=/)(?=.)|(?<!@sha256)(?=[:@])")
@@ -35,7 +37,9 @@ def tag(name: str, /, *children: str, **attributes: str | int | bool) -> Html:
 
 def joined(*children: str) -> Html:
     """Markup and texts, one after the other."""
-    return Html("".join(child if isinstance(child, Html) else escape(child, quote=False) for child in children))
+    return Html(
+        "".join(child if isinstance(child, Html) else quiet_markup(escape(child, quote=False)) for child in children)
+    )
 
 
 def foreign(text: str, *, element: str = "code") -> Html:
@@ -61,4 +65,4 @@ def _attribute(key: str, value: str | int | bool) -> str:  # noqa: FBT001  # the
     if value is False or value == "":
         return ""
     name = key.removesuffix("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{quiet_markup(escape(str(value)))}"'

@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TextIO
 
-from rich.text import Text
-
 from webhook.core.manifest import DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from webhook.core.outcome import Verdict
 from webhook.core.platform import format_platform
 from webhook.core.text import clean, name_some
 from webhook.core.trace import ANONYMOUS, NOBODY, Answered, Exchanged
 from webhook.inspection import Entry, Inspection, NodesAlike, Offer
-from webhook.report.layout import plain_console
+from webhook.report.layout import Lines
 
 _TYPES: Final = {
     OCI_INDEX: "OCI index",
@@ -40,12 +38,12 @@ Line = tuple[str, str]
 
 def print_inspections(inspections: Sequence[Inspection], stream: TextIO) -> None:
     """Prints results to a stream; colours where it is a terminal and NO_COLOR is not set."""
-    console = plain_console(stream)
+    lines = Lines(stream)
     for number, one in enumerate(inspections):
         if number:
-            console.print()
-        for line, style in _lines(one):
-            console.print(Text(line, style=style))
+            lines.print()
+        for line in _lines(one):
+            lines.print(line)
 
 
 def _lines(one: Inspection) -> Iterator[Line]:

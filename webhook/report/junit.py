@@ -4,14 +4,13 @@ A suite is a file, a case an object. GitLab takes of several cases with one clas
 knows an attribute `file` of a case; Jenkins passes over what it does not know.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TextIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from webhook.report.document import Checked
-from webhook.report.lines import printable
+from webhook.report.lines import printable, quiet_markup
 from webhook.report.run import CheckRun, Problem
 from webhook.report.spots import named, spots, title
 
@@ -35,12 +34,7 @@ def write_junit(run: CheckRun, stream: TextIO) -> None:
     indent(whole)
     # With character references alone it is what its declaration says, whatever the stream's encoding.
     text = tostring(whole, "us-ascii", xml_declaration=False).decode("ascii")
-    stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{_quiet(text)}\n')
-
-
-def _quiet(text: str) -> str:
-    """The same document without what a runner of CI would obey, were it in a log (lines.py)."""
-    return re.sub(r"^( *):(?=:)", r"\1&#58;", text.replace("##", "#&#35;"), flags=re.MULTILINE)
+    stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{quiet_markup(text)}\n')
 
 
 def _filled(name: str, cases: Sequence[Element]) -> Element:

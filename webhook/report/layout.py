@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 from webhook.core.text import WIDTH
+from webhook.report.lines import disarmed
 
 _NARROWEST: Final = 40
 """Columns below which nothing is laid out any more: the terminal breaks lines by itself then."""
@@ -14,10 +16,18 @@ _PLACES: Final = ("on ", "and on ")
 """How a denial begins its lines about nodes (core/message.py)."""
 
 
-def plain_console(stream: TextIO) -> Console:
-    """A console that prints lines as they are given: rich must neither wrap them nor read markup in what others write.
-    Colours where it is a terminal and NO_COLOR is not set."""
-    return Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+class Lines:
+    """Prints lines as they are given: rich must neither wrap them nor read markup in what others write, and nobody
+    obeys what is in them (lines.py). Colours where it is a terminal and NO_COLOR is not set."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self.width: Final = self._console.width if self._console.is_terminal else 0
+        """Columns of the terminal; 0 where it is none."""
+
+    def print(self, *parts: tuple[str, str]) -> None:
+        """One line, of texts with their styles."""
+        self._console.print(Text.assemble(*((disarmed(text), style) for text, style in parts)))
 
 
 def paragraphs(text: str) -> Iterator[str]:

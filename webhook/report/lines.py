@@ -11,6 +11,7 @@ from typing import Final, TextIO
 _COMMAND: Final = re.compile(r"##(?=[\w-]*\[)|^ *::", re.MULTILINE)
 """What runners of CI obey: ##[stop-commands] (GitHub) and ##vso[task.setvariable] (Azure) anywhere in a line, and
 ::stop-commands:: (GitHub) at its beginning, where any word may come to stand once a text is laid out."""
+_BEGINNING: Final = re.compile(r"^( *):(?=:)", re.MULTILINE)
 
 
 def printable(text: str) -> str:
@@ -27,6 +28,11 @@ def json_text(document: object) -> str:
     """A document as JSON, laid out for people too, which says the same to whoever reads it as JSON and nothing to a
     runner of CI that finds it in a log."""
     return json.dumps(document, indent=2).replace("##", "#\\u0023") + "\n"
+
+
+def quiet_markup(markup: str) -> str:
+    """XML or HTML text, escaped already, that says the same to a reader and nothing to a runner of CI."""
+    return _BEGINNING.sub(r"\1&#58;", markup.replace("##", "#&#35;"))
 
 
 def say(text: str) -> None:

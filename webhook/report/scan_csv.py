@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final, TextIO
 
 from webhook.core.text import clean
+from webhook.report.lines import disarmed
 from webhook.report.survey import Cell, ImageSurvey, Survey, Use
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -40,6 +41,6 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    shown = clean(text, _LONG)
+    """Text that no spreadsheet takes for a formula, and no runner of CI for a command."""
+    shown = disarmed(clean(text, _LONG))
     return f"'{shown}" if shown.startswith(_FORMULA) or text.startswith(_FORMULA) else shown

@@ -6,10 +6,8 @@ Each line stands for itself, so that it can be searched: an image with its repli
 from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
-from rich.text import Text
-
 from webhook.core.text import clean
-from webhook.report.layout import laid_out, plain_console
+from webhook.report.layout import Lines, laid_out
 from webhook.report.survey import Column, Count, ImageSurvey, NamespaceSurvey, State, Survey, Use
 
 _STYLES: Final[dict[State, str]] = {"blocked": "red", "partial": "yellow", "unknown": "yellow", "ready": "green"}
@@ -25,11 +23,10 @@ Line = tuple[str, str]
 def print_survey(survey: Survey, stream: TextIO) -> None:
     """Prints a survey to a stream; colours where it is a terminal and NO_COLOR is not set. A terminal gets lines laid
     out for its width, and the first owners of an image; a pipe gets every one, on a line of its own."""
-    console = plain_console(stream)
-    width = console.width if console.is_terminal else 0
-    for line, style in _lines(survey, _OWNERS if width else 0):
-        for part in laid_out(line, width, _INDENT):
-            console.print(Text(part, style=style))
+    lines = Lines(stream)
+    for line, style in _lines(survey, _OWNERS if lines.width else 0):
+        for part in laid_out(line, lines.width, _INDENT):
+            lines.print((part, style))
 
 
 def _lines(survey: Survey, most_owners: int) -> Iterator[Line]:

@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
-from rich.text import Text
-
 from webhook.core.message import clean
 from webhook.report.document import Checked, summary
-from webhook.report.layout import laid_out, paragraphs, plain_console
-from webhook.report.lines import disarmed
+from webhook.report.layout import Lines, laid_out, paragraphs
 from webhook.report.spots import title
 
 _STYLES: Final = {"deny": "red", "warn": "yellow", "allow": "green", "skipped": "bright_black"}
@@ -21,17 +18,15 @@ def print_table(checked: Sequence[Checked], stream: TextIO) -> None:
 
     A terminal gets texts laid out for its width; a pipe gets each line as it is, so that it can be searched.
     """
-    console = plain_console(stream)
-    width = console.width if console.is_terminal else 0
+    lines = Lines(stream)
     rows = [_row(one) for one in checked]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for one, row in zip(checked, rows, strict=True):
-        line = Text.assemble((row[0].ljust(widths[0]), _STYLES[row[0]]))
-        line.append(disarmed(f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip()))
-        console.print(line)
-        for text in _details(one, width):
-            console.print(Text(disarmed(text)))
-    console.print(Text(", ".join(f"{count} {word}" for word, count in summary(checked).items())))
+        rest = f"  {row[1].ljust(widths[1])}  {row[2].ljust(widths[2])}  {row[3]}".rstrip()
+        lines.print((row[0].ljust(widths[0]), _STYLES[row[0]]), (rest, ""))
+        for text in _details(one, lines.width):
+            lines.print((text, ""))
+    lines.print((", ".join(f"{count} {word}" for word, count in summary(checked).items()), ""))
 
 
 def _row(one: Checked) -> tuple[str, str, str, str]:
