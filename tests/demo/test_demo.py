@@ -3,16 +3,19 @@
 import json
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import urllib.request
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.command import ROOT, SCHEMA, Podgate, apart, finish
+from webhook.core.errors import CannotServe
 from webhook.demo import show
 from webhook.demo.images import sample_repositories
 
@@ -126,6 +129,18 @@ def test_the_samples_are_judged_without_their_registry(podgate: Podgate):
     ran = podgate.json("-f", ROOT / "manifests" / "samples", "--nodes", nodes)
     SCHEMA.validate(ran.document)
     assert (ran.code, ran.document["summary"]) == (0, {"allow": 0, "warn": 9, "deny": 0, "skipped": 0})
+
+
+async def test_without_a_way_to_the_webhook_the_reason_is_told():
+    """As in a sandbox without a loopback interface."""
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        presenter = show.Presenter(port, ssl.create_default_context(), StringIO())
+        with pytest.raises(CannotServe) as raised:
+            await presenter.run("reg.example/app:1")
+    told = f"the demo's own webhook at https://127.0.0.1:{port} cannot be reached: Connection refused; is loopback up?"
+    assert str(raised.value) == told
 
 
 def test_a_reader_that_has_gone_is_no_fault():

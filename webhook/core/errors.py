@@ -147,4 +147,4 @@ class NoKubeconfig(ClusterUnavailable):
 
 
 class CannotServe(Exception):
-    """`serve` cannot begin: one line that names the file or setting to mend."""
+    """`serve` or the demo cannot begin: one line that names what is to be mended."""

@@ -1,6 +1,7 @@
 """The demo as people see it: samples sent for admission over HTTPS, the answers printed as kubectl prints them."""
 
 import json
+import os
 import shlex
 import ssl
 import uuid
@@ -13,6 +14,7 @@ from typing import Any, Final, TextIO
 import aiohttp
 import yaml
 
+from webhook.core.errors import CannotServe
 from webhook.core.message import clean, platform_text
 from webhook.core.scheduling import Node
 
@@ -136,12 +138,20 @@ class Presenter:
             self._say(line)
 
     async def _admit(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(self._url, data=json.dumps(review_of(obj)), ssl=self._trust) as response,
-        ):
-            answer: dict[str, Any] = (await response.json())["response"]
-            return answer
+        """The answer to a review. Raises CannotServe where there is no way to the webhook: a sandbox without a loopback
+        interface."""
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(self._url, data=json.dumps(review_of(obj)), ssl=self._trust) as response,
+            ):
+                answer: dict[str, Any] = (await response.json())["response"]
+                return answer
+        except aiohttp.ClientConnectionError as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            where = self._url.partition("/validate")[0]
+            problem = f"the demo's own webhook at {where} cannot be reached: {reason}; is loopback up?"
+            raise CannotServe(problem) from None
 
     def _printed(self, obj: Mapping[str, Any], answer: Mapping[str, Any], opening: str) -> Iterator[str]:
         """As kubectl prints an answer of the API server."""
