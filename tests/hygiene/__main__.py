@@ -6,6 +6,8 @@ Each check prints a line and what it looked at. One that cannot be made here say
 one failed.
 """
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -32,13 +34,23 @@ def main(names: Sequence[str]) -> int:
     states = []
     for name in names or CHECKS:
         title, check = CHECKS[name]
-        found = check()
+        found = _made(check)
         states.append(found.state)
         print(f"{found.state.upper() if found.state != 'ok' else 'ok':8}{name}: {title}", flush=True)
         for line in found.lines:
             print(f"          {line}", flush=True)
     print(f"{states.count('ok')} ok, {states.count('failed')} failed, {states.count('skipped')} skipped")
     return int("failed" in states)
+
+
+def _made(check: Callable[[], Finding]) -> Finding:
+    """What a check comes to. One that does not come to its end has failed, and the others are made all the same."""
+    try:
+        return check()
+    except subprocess.CalledProcessError as error:
+        return Finding("failed", (str(error), *os.fsdecode(error.stderr or b"").splitlines()[-10:]))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told and not raised
+        return Finding("failed", (f"{type(error).__name__}: {error}",))
 
 
 if __name__ == "__main__":

@@ -168,3 +168,14 @@ def test_the_tree_has_no_path_of_a_machine():
 def test_a_check_that_is_not_there_is_refused(capsys):
     assert command.main(["nothing"]) == 2
     assert "no check nothing; there are: lock, licences" in capsys.readouterr().err
+
+
+def test_a_check_that_does_not_come_to_its_end_has_failed(tmp_path, monkeypatch, capsys):
+    """An export that is no zip archive, and then a check that finds nothing wrong."""
+    (tmp_path / "all.zip").write_text("<html>not found</html>")
+    monkeypatch.setenv(advisories.VARIABLE, str(tmp_path / "all.zip"))
+    assert command.main(["advisories", "paths"]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED  advisories: " in said
+    assert "BadZipFile: File is not a zip file" in said
+    assert "1 ok, 1 failed, 0 skipped" in said
