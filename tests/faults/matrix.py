@@ -5,12 +5,15 @@ registries fall ill at once, and are asked; at last they are well again, and eve
 """
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import product
 from pathlib import Path
+
+import httpcore
 
 from tests.faults.catalogue import BY_TIME, Illness
 from tests.faults.cells import Cell, Found, broken, broken_when_well, miscounted
@@ -78,6 +81,7 @@ class _Wave:
         told = await self._ask(podgate, self._cells)
         ended = await _settled(lambda: len(asyncio.all_tasks()) <= quiet and not self._still("busy"))
         self._expect(ended, f"still under way: {len(asyncio.all_tasks())} tasks for {quiet}; {self._still('busy')}")
+        self._expect(not _in_use(), f"{_in_use()} connections to registries wait for the rest of an answer")
         for cell, answer in told.items():
             asked = podgate.requests(cell.host, since)
             self._found.told[cell], self._found.requests[cell] = answer, len(asked)
@@ -136,6 +140,13 @@ def _held() -> tuple[int, int, int]:
     descriptors = next(folder for folder in (Path("/proc/self/fd"), Path("/dev/fd")) if folder.is_dir())
     resolving = sum(thread.name == "podgate-resolver" for thread in threading.enumerate())
     return len(asyncio.all_tasks()), len(list(descriptors.iterdir())), resolving
+
+
+def _in_use() -> int:
+    """Connections that podgate has made and neither closed nor given back to be used again."""
+    gc.collect()
+    made = [each for each in gc.get_objects() if isinstance(each, httpcore.AsyncHTTP11Connection)]
+    return sum(not (each.is_idle() or each.is_closed()) for each in made)
 
 
 async def _settled(over: Callable[[], bool]) -> bool:
