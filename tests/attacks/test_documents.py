@@ -80,6 +80,10 @@ HEADERS = {
     "cookie": ("Set-Cookie", "a=b; Domain=127.0.0.1; Path=/"),
     "proxy": ("Proxy-Authenticate", f'Basic realm="{INWARD}"'),
     "digest": ("Docker-Content-Digest", INWARD),
+    "digest-that-leads-up": ("Docker-Content-Digest", "sha256:../../../other/manifests/1"),
+    "upgrade": ("Upgrade", "h2c, websocket"),
+    "challenge-beside-200": ("WWW-Authenticate", f'Bearer realm="{INWARD}",service="x"'),
+    "file-of-a-proxy": ("X-Accel-Redirect", "/internal/secrets"),
     "preload-policy": ("Report-To", json.dumps({"endpoints": [{"url": INWARD}]})),
 }
 

@@ -20,15 +20,24 @@ PLACES = {
     "loopback-mapped": "https://[::ffff:127.0.0.1]/x",
     "loopback-as-one-number": "https://2130706433/x",
     "loopback-hexadecimal": "https://0x7f.1/x",
+    "loopback-octal": "https://0177.1/x",
+    "loopback-translated": "https://[::ffff:0:7f00:1]/x",
+    "loopback-enclosed-digits": "https://①②⑦.⓪.⓪.①/x",
+    "loopback-soft-hyphen": "https://127.0.0.1\u00ad/x",
     "loopback-fullwidth": "https://１２７.0.0.1/x",  # noqa: RUF001 -- that is the attack
     "loopback-ideographic-dots": "https://127。0。0。1/x",
     "loopback-percent-encoded": "https://%31%32%37.0.0.1/x",
     "loopback-trailing-dot": "https://localhost./x",
     "this-network": "https://0.0.0.0/x",
+    "unspecified-ipv6": "https://[::]/x",
     "metadata": "https://169.254.169.254/latest/meta-data/iam/security-credentials/",
     "metadata-http": "http://169.254.169.254/latest/api/token",
     "metadata-by-name": "https://metadata.google.internal/computeMetadata/v1/",
     "metadata-ipv6": "https://[fd00:ec2::254]/latest/",
+    "metadata-behind-a-user": "https://public.example@169.254.169.254/latest/",
+    "metadata-behind-an-escaped-slash": "https://public.example%2f@169.254.169.254/latest/",
+    "metadata-before-a-fragment": "https://169.254.169.254#@public.example/",
+    "metadata-before-a-query": "https://169.254.169.254?@public.example/",
     "zone": "https://[fe80::1%25lo]/x",
     "private-address": f"https://{PRIVATE}{MANIFEST}",
     "private-name": f"https://reg.example{MANIFEST}",
@@ -39,10 +48,16 @@ PLACES = {
     "without-tls": f"http://public.example{MANIFEST}",
     "without-tls-on-the-port": f"http://public.example:443{MANIFEST}",
     "without-scheme": "//127.0.0.1/x",
+    "without-scheme-three-slashes": "///127.0.0.1/x",
+    "without-scheme-backslashes": "\\\\127.0.0.1\\x",
+    "scheme-in-capitals": "HTTPS://127.0.0.1/x",
+    "scheme-with-a-tab": "ht\ttps://127.0.0.1/x",
+    "scheme-twice": "https:https://127.0.0.1/x",
     "without-scheme-private": f"//{PRIVATE}{MANIFEST}",
     "file": "file:///etc/passwd",
     "unix-socket": "unix:///run/containerd/containerd.sock",
     "unix-socket-over-http": "http+unix://%2Frun%2Fcontainerd%2Fcontainerd.sock/x",
+    "websocket": "wss://127.0.0.1/x",
     "gopher": "gopher://127.0.0.1:6379/_FLUSHALL",
     "ftp": "ftp://127.0.0.1/x",
     "data": "data:application/json,{}",
@@ -86,6 +101,19 @@ async def test_a_redirect_of_a_config(gate: Gate, internet: Internet, public: Re
     """Blobs are what registries redirect, to stores of theirs."""
     public.faults = [Fault("*/blobs/*", redirect=as_bytes(place))]
     assert verdict(await gate.review(IMAGE)) == "warn undetermined"
+    assert only_the_registry(internet)
+
+
+@pytest.mark.parametrize("place", ["loopback", "metadata", "private-name", "api-server", "without-tls", "file"])
+async def test_a_redirect_of_the_look_whether_a_tag_moved(
+    gate: Gate, internet: Internet, public: Registry, names: None, place: str
+):
+    """A HEAD, after which the GET goes its own way."""
+    gate.settings = {"cache": {"tagTTL": "0s"}}
+    public.faults = [Fault("*/manifests/*", method="HEAD", redirect=PLACES[place])]
+    for _ in range(2):
+        assert verdict(await gate.review(IMAGE)) == "deny mismatch"
+    assert {asked.method for asked in public.log} == {"GET", "HEAD"}
     assert only_the_registry(internet)
 
 
