@@ -3,7 +3,8 @@
     python -m tests.bench [--short] [--only PART]... [--write docs/performance.md]
 
 It exits with 1 where a bound is missed. A short run (SHORT=1), for machines that others use as well, takes fewer
-rounds, and fails for counts and sizes alone: times that are missed there are shown, and decide nothing.
+rounds, and fails for counts, sizes and what hangs on the CPU time of two processes alone: other times that are missed
+there are shown, and decide nothing.
 """
 
 import argparse

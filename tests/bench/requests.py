@@ -151,7 +151,7 @@ CASES: tuple[tuple[str, Case, int], ...] = (
     ("tag whose time is up, registry without HEAD", _without_head, 1),
     ("tag whose time is up, behind a token", _unmoved_behind_token, 1),
     ("tag whose time is up, token expired (token, HEAD)", _token_expired, 2),
-    ("registry down, answered by what it said before", _down, 3),
+    ("registry down, asked three times, answered by what it said before", _down, 3),
     ("registry down, circuit open", _left_alone, 0),
     ("image that is not there, asked for twice", _missing_twice, 1),
 )
