@@ -282,7 +282,16 @@ class Judge:
             bound = request.binding is not None
             doubts = tuple(_doubts(mode, nodes))
             facts = message.Facts(
-                workload, reason, images, nodes, remedy, demands.runtime_class, bound, doubts, demands.added
+                workload,
+                reason,
+                images,
+                nodes,
+                remedy,
+                demands.runtime_class,
+                bound,
+                doubts,
+                demands.added,
+                request.stays,
             )
             messages = (message.denial(facts),) if decision == "deny" else message.warnings(facts)
             event = event_text(facts) if decision == "warn" and self._settings.events else ""

@@ -43,6 +43,11 @@ def system(operator: str, *values: str) -> dict[str, Any]:
         ({"nodeSelector": {"kubernetes.io/arch": "arm64", "kubernetes.io/os": "windows"}}, ["windows/arm64"]),
         ({"nodeSelector": {"kubernetes.io/arch": "amd64"}, "os": {"name": "windows"}}, ["windows/amd64"]),
         ({"nodeSelector": {"kubernetes.io/arch": ""}}, []),
+        ({"nodeSelector": {"kubernetes.io/arch": "x86_64"}}, []),
+        ({"nodeSelector": {"kubernetes.io/arch": "AMD64"}}, []),
+        ({"nodeSelector": {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "Linux"}}, []),
+        ({"nodeSelector": {"kubernetes.io/arch": "arm"}}, ["linux/arm"]),
+        ({"affinity": affinity(expressions(arch("In", "aarch64", "arm64")))}, ["linux/arm64"]),
         ({"affinity": affinity(expressions(arch("In", "arm64"), system("In", "linux")))}, ["linux/arm64"]),
         ({"affinity": affinity(expressions(arch("In", "arm64", "amd64")))}, ["linux/arm64", "linux/amd64"]),
         (

@@ -8,8 +8,10 @@ from dataclasses import replace
 from itertools import product
 from typing import Final
 
+from webhook.core.gotext import to_lower
 from webhook.core.node import ARCH_LABEL, OS_LABEL, node_platform
 from webhook.core.node_selector import LabelTest, RequiredNodes
+from webhook.core.platform import Platform, normalized
 from webhook.core.scheduling import Node, NodeSelectorRequirement, Taint, Toleration
 from webhook.core.taints import DAEMON_TOLERATIONS, RUNNING, SCHEDULING, is_transient, untolerated
 from webhook.core.workload import PodConstraints
@@ -93,12 +95,15 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
     """Stand-ins for the nodes that a pod without any candidate waits for: one for each platform that it demands.
 
     Each has no name, no known runtime, and the labels that the pod asks of it. Every term must demand an architecture,
-    or nothing is known, and the answer is empty; so it is where no node could ever meet the demand, and where the pod
-    names more platforms than there are.
+    or nothing is known, and the answer is empty; so it is where no node could ever meet the demand (see `misspelt`),
+    and where the pod names more platforms than there are.
     """
     found: dict[tuple[str, str], Node] = {}
     for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
         demand = _demand(term.expressions)
+        for key in (OS_LABEL, ARCH_LABEL):
+            if key in demand:
+                demand[key] = tuple(value for value in demand[key] if value == usual_value(key, value))
         if not all(demand.values()):
             continue  # the term contradicts itself
         architectures = tuple(filter(None, demand.pop(ARCH_LABEL, ())))
@@ -114,6 +119,25 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
             labels = {**asked, OS_LABEL: os, ARCH_LABEL: architecture}
             found.setdefault((os, architecture), Node(None, node_platform({}, labels), labels=labels))
     return tuple(found.values()) if len(found) <= _MOST_STAND_INS else ()
+
+
+def usual_value(key: str, value: str) -> str:
+    """How kubelets write an os or an architecture in the label `key`: amd64 for x86_64, and in lower case."""
+    if key == OS_LABEL:
+        return to_lower(value)
+    return normalized(Platform("", value)).architecture
+
+
+def misspelt(constraints: PodConstraints) -> tuple[str, str] | None:
+    """The first label of a platform that a pod demands with a value which kubelets write in another way, so that no
+    node has it: the label, and that value. None where there is none."""
+    for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
+        for one in term.expressions:
+            if one.key in (OS_LABEL, ARCH_LABEL) and one.operator == "In":
+                for value in one.values:
+                    if value != usual_value(one.key, value):
+                        return one.key, value
+    return None
 
 
 def _unasked_os(constraints: PodConstraints, term: Sequence[NodeSelectorRequirement]) -> tuple[str, ...]:

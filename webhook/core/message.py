@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal
 
+from webhook.core.candidates import misspelt, usual_value
 from webhook.core.decision import ImageFinding, NodeFinding, Reason
 from webhook.core.grouping import Names, NodeGroup
 from webhook.core.nodepools import UNREAD_NAME
@@ -67,7 +68,7 @@ class Facts:
     `nodes` are findings about groups of nodes. `remedy` is what narrows the pod to nodes that run it, empty where
     nothing does. `runtime_class`: what is known of the RuntimeClass that a template names; `contradicted`: its node
     selector and the template's exclude each other. `added`: what that node selector is, where it is known. `binding`:
-    the scheduler binds the pod to its node just now.
+    the scheduler binds the pod to its node just now. `placed`: the pod is on its node, and stays there.
     """
 
     workload: Workload
@@ -79,6 +80,7 @@ class Facts:
     binding: bool = False
     doubts: tuple[Doubt, ...] = ()
     added: Mapping[str, str] = field(default_factory=dict)
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,9 @@ def _no_candidates(facts: Facts) -> str:
         return f"its node selector and that of its RuntimeClass {name} exclude each other"
     if constraints.node_name:
         return f"there is no node {clean(constraints.node_name, 63)} that takes it"
+    if spelt := misspelt(constraints):
+        key, value = spelt
+        return f"no node, existing or declared, takes it, and kubelets do not write {key}: {clean(value, 63)}"
     return "no node, existing or declared, takes it, and it demands no architecture"
 
 
@@ -302,7 +307,10 @@ def _mends(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool = False) -
     """What to do about it, most telling first; `brief`: what helps everywhere, else where the line tells of."""
     if facts.reason == "no-candidates":
         return _mend_candidates(facts)
-    alone = list(dict.fromkeys(filter(None, (each.mend(place) for each in troubles for place in each.places))))
+    places = [(each, place) for each in troubles for place in each.places]
+    if facts.remedy:  # it keeps the pod from nodes whose kubelets refuse it, too
+        places = [(each, place) for each, place in places if place.why != "refused-by-kubelet"]
+    alone = list(dict.fromkeys(filter(None, (each.mend(place) for each, place in places))))
     if brief and not facts.remedy and (told := troubles[0].mend(troubles[0].places[0])):
         return told
     fitting = [*filter(None, [_mend_fit(facts, troubles, brief=brief)])]
@@ -315,6 +323,8 @@ def _mend_candidates(facts: Facts) -> str:
         return "make the two agree"
     if facts.workload.constraints.node_name:
         return "check spec.nodeName, nodeSelector, affinity and tolerations"
+    if spelt := misspelt(facts.workload.constraints):
+        return f"write {spelt[0]}: {clean(usual_value(*spelt), 63)}"
     return "check nodeSelector, affinity and tolerations, or declare nodes that are to come in the settings"
 
 
@@ -326,7 +336,7 @@ def _mend_fit(facts: Facts, troubles: Sequence[_Trouble], *, brief: bool) -> str
     if facts.remedy:
         narrowed = f"add {clean(facts.remedy, 2 * TEXT_LIMIT)}"
         return narrowed if brief or not build else f"{narrowed}, or {build}"
-    if brief or not build:
+    if brief or not build or facts.placed:
         return build
     offers = [set(trouble.image.platforms) for trouble in unfit]
     needs = facts.workload.constraints

@@ -11,6 +11,7 @@ from webhook.core.errors import ErrorCode
 from webhook.core.node import ARCH_LABEL, OS_LABEL, WINDOWS_BUILD_LABEL
 from webhook.core.outcome import Why
 from webhook.core.platform import Platform, normalized
+from webhook.core.scheduling import NodeSelectorTerm
 from webhook.core.text import NAME_LIMIT, clean, either, name_some
 from webhook.core.workload import PodConstraints
 
@@ -223,7 +224,22 @@ def _selecting(constraints: PodConstraints, labels: Mapping[str, Sequence[str]])
     terms = constraints.affinity.terms if constraints.affinity else ()
     if any(one.key in labels for term in terms for one in term.expressions):
         return f"change the node affinity to {entries}"
+    # None of the nodes that it selects is of these: a further condition would leave it without any.
+    selects = {key: value for key, value in constraints.node_selector.items() if key not in (OS_LABEL, ARCH_LABEL)}
+    if any(map(_selects, terms)) or len(selects) > 1:
+        return f"nodeSelector {entries} instead of what selects its nodes now"
+    for key, value in selects.items():
+        return f"nodeSelector {entries} instead of {clean(f'{key}: {value}', NAME_LIMIT)}"
     return f"add nodeSelector {entries}"
+
+
+def _selects(term: NodeSelectorTerm) -> bool:
+    """Whether a term of an affinity picks nodes by more than their platform, and does not just leave some out."""
+    by_labels = any(
+        one.operator not in ("NotIn", "DoesNotExist") and one.key not in (OS_LABEL, ARCH_LABEL)
+        for one in term.expressions
+    )
+    return by_labels or any(one.operator == "In" for one in term.fields)
 
 
 def _node_pair(platform: str) -> tuple[str, str] | None:
