@@ -57,6 +57,8 @@ _CONFIG = click.option(
 
 _OFFLINE = click.option("--offline", is_flag=True, help="Ask no registry: only what the cache folder has is known.")
 
+_RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
+
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 """Gives a command an option that several have, each with words of its own."""
 
@@ -121,7 +123,7 @@ def serve(config: str | None, nodes: str | None) -> None:
     shell_complete=files,
     help="Manifests. [default: -]",
 )
-@click.option("-R", "--recursive", is_flag=True, help="Go into the directories of directories.")
+@_RECURSIVE
 @_nodes("Nodes, as `kubectl get nodes -o yaml` prints them; - is stdin.")
 @_target("A node that is to be thought there.")
 @_kubeconfig("Where the cluster is named. [default: KUBECONFIG, else ~/.kube/config]")
@@ -170,10 +172,11 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
     "--filename",
     "files",
     multiple=True,
-    metavar="FILE|-",
+    metavar="FILE|DIR|-",
     shell_complete=files,
     help="Saved workloads, as `kubectl get -o yaml` prints them. [default: the cluster's are listed]",
 )
+@_RECURSIVE
 @click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Only there. [default: all]")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All of them, which is the default.")
 @_target("A node that is to be thought there, instead of today's.")
@@ -222,6 +225,8 @@ def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as S
 
     if options.pop("all_namespaces") and options["namespaces"]:
         raise click.UsageError("--namespace and --all-namespaces exclude each other")
+    if options["recursive"] and not options["files"]:
+        raise click.UsageError("--recursive is about the directories of -f")
     if "" in options["namespaces"]:
         raise click.UsageError("the name of a namespace is empty")
     _read_once(*options["files"], options["nodes"])

@@ -8,13 +8,14 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from webhook.cluster.documents import (
     MarkedObject,
+    Object,
     SourcedObject,
     decode_text,
     iterate_marked,
@@ -41,6 +42,8 @@ kubectl fails too (kubectl/pkg/cmd/apply/apply.go, Run: no objects passed to app
 NAMED: Final = 5
 """Kinds, files or folders that a note names before the others are counted."""
 
+_CHECK: Final = "podgate check"
+
 _LONG: Final = 200
 """Characters of a path in a note."""
 
@@ -51,7 +54,7 @@ _JUDGED_NAMES: Final = frozenset(kind for _, kind in JUDGED)
 
 _CHART: Final = "Chart.yaml"
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_RENDER_FIRST: Final = "; it looks like a template, which is judged once rendered: helm template CHART | podgate check"
+_RENDER_FIRST: Final = "; it looks like a template, which is judged once rendered: helm template CHART"
 
 
 class Found(NamedTuple):
@@ -80,15 +83,36 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def read_manifests(names: Iterable[str], *, recursive: bool, kinds: Kinds = BUILT_IN, places: bool = False) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes the objects of judged kinds over, one by one, so that a reading keeps none of them: those that were
+    saved from a cluster may be many.
+
+    `take`: False where the object's kind has no pods. Raises MalformedInput. `command`: what objects may be piped into.
+    """
+
+    take: Callable[[Object], bool]
+    command: str
+
+
+def read_manifests(
+    names: Iterable[str],
+    *,
+    recursive: bool,
+    kinds: Kinds = BUILT_IN,
+    places: bool = False,
+    taker: Taker | None = None,
+) -> Reading:
     """The objects of files, directories and standard input (`-`), in order; each file that is bad is a problem.
 
-    `kinds`: which are judged. `places`: whether somebody wants to know the lines of objects and images.
+    `kinds`: which are judged. `places`: whether somebody wants to know the lines of objects and images. `taker` None:
+    objects of judged kinds are kept. Where there is one, a named file that holds nothing is a problem too: it was saved
+    by a command that failed.
     """
-    return _Files(kinds, places=places).read(names, recursive=recursive)
+    return _Files(kinds, taker, places=places).read(names, recursive=recursive)
 
 
-def read_content(name: str, reader: str = "podgate check") -> bytes:
+def read_content(name: str, reader: str = _CHECK) -> bytes:
     """The bytes of a file, or of standard input. `reader`: what they may be piped into. Raises MalformedObject."""
     if name == STDIN and sys.stdin is None:
         raise MalformedObject("cannot be read: it is closed", "stdin")
@@ -114,9 +138,11 @@ def shown(name: str) -> str:
 class _Files:
     """Reads one name of the command line after the other."""
 
-    def __init__(self, kinds: Kinds, *, places: bool) -> None:
+    def __init__(self, kinds: Kinds, taker: Taker | None, *, places: bool) -> None:
         self._reading = Reading()
         self._kinds = kinds
+        self._taker = taker
+        self._command = taker.command if taker else _CHECK
         self._places = places
         self._charts: list[str] = []
         self._kustomizations: list[str] = []
@@ -160,7 +186,9 @@ class _Files:
             (self._kustomizations, "a kustomization", "kustomize build"),
         ):
             if folders:
-                judged = f"its files are judged as they stand; {command} {folders[0]} | podgate check judges the result"
+                judged = (
+                    f"its files are judged as they stand; {command} {folders[0]} | {self._command} judges the result"
+                )
                 reading.notes.append(f"{what} in {name_some(folders, NAMED, _LONG)}: {judged}")
         if self._no_manifests:
             number = len(self._no_manifests)
@@ -201,7 +229,7 @@ class _Files:
             reading.problems.append(Problem(str(error), file, error.line))
 
         try:
-            text = decode_text(read_content(name), file)
+            text = decode_text(read_content(name, self._command), file)
             marks = Marks(text) if self._places else None
             for each in iterate_marked(text, file, marks, told):
                 if in_folder and not each.object.get("apiVersion") and not each.object.get("kind"):
@@ -210,30 +238,51 @@ class _Files:
                 reading.objects += 1
                 self._one(each, file, marks)  # one by one: the next may be a mistake
         except MalformedObject as error:
-            hint = _RENDER_FIRST if "{{" in text else ""
+            hint = f"{_RENDER_FIRST} | {self._command}" if "{{" in text else ""
             reading.problems.append(Problem(f"{error}{hint}", file, error.line))
             return
         if passed_over:
             self._no_manifests.append(file)
         elif reading.objects + len(reading.problems) == before:
-            reading.notes.append(f"{file}: no objects in it")
+            empty = f"{file}: no objects in it"
+            reading.notes += [] if self._taker and not in_folder else [empty]
+            reading.problems += [Problem(empty, file)] if self._taker and not in_folder else []
 
     def _one(self, each: MarkedObject, file: str, marks: Marks | None) -> None:
         self._reading.has_nodes |= each.object.get("kind") == "Node"
         try:
-            _keep(self._reading, self._kinds, each, file, marks)
+            if self._taker is not None:
+                _give(self._reading, self._taker, each)
+            else:
+                _keep(self._reading, self._kinds, each, file, marks)
         except MalformedInput as error:
             start = marks.start_of(each.written) if marks is not None else None
             self._reading.problems.append(Problem(str(error), file, start.line if start else None))
 
 
+def _give(reading: Reading, taker: Taker, each: MarkedObject) -> None:
+    """Give an object to who takes it; keep it where it counts as if it were in the cluster. Raises MalformedInput."""
+    with located(each.source):
+        top = _with_a_version(each.object)
+        if counts(each.object):
+            reading.counting.append(SourcedObject(each.source, each.object))
+        elif not taker.take(each.object):
+            reading.others[_name_of(top.text("kind"), top.text("apiVersion"))] += 1
+
+
+def _with_a_version(obj: Object) -> Fields:
+    """An object's fields. Without an apiVersion it is of no kind at all, and kubectl takes it for nothing: raises
+    MalformedObject."""
+    top = Fields.of(obj)
+    if not top.text("apiVersion"):
+        raise MalformedObject("is missing", "apiVersion")
+    return top
+
+
 def _keep(reading: Reading, kinds: Kinds, each: MarkedObject, file: str, marks: Marks | None) -> None:
     """Keep what decisions need of an object. Raises MalformedObject."""
     with located(each.source):
-        top = Fields.of(each.object)
-        # Without an apiVersion an object is of no kind at all, and kubectl takes it for nothing.
-        if not top.text("apiVersion"):
-            raise MalformedObject("is missing", "apiVersion")
+        top = _with_a_version(each.object)
         workload = parse_workload(each.object, kinds)
         if workload is not None:
             images: tuple[Span | None, ...] = ()

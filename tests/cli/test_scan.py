@@ -148,7 +148,24 @@ def test_namespaces_of_choice(scan: Scan, cluster: ApiServer):
     found = document(scan("-n", "shop", "-n", "kube-system", "-o", "json"))
     assert {one["name"] for one in found["namespaces"]} == {"shop", "kube-system"}
     assert (scan("-n", "shop", "-A").code, scan("-n", "").code) == (2, 2)
-    assert scan("-n", "shpo").err == "podgate: there are no workloads in the namespace shpo\n"
+
+
+def test_a_namespace_that_is_not_there_is_no_empty_one(scan: Scan, cluster: ApiServer):
+    a_shop(cluster)
+    cluster.put("namespaces", {"metadata": {"name": "new"}})
+    ran = scan("-n", "new", "-n", "shop", "--fail-on", "unknown", "-o", "json")
+    assert (ran.code, ran.err, document(ran)["problems"]) == (1, "", [])
+    assert not cluster.count("get namespaces /shop")  # something is in it
+    ran = scan("-n", "new")
+    assert (ran.code, ran.err) == (0, "podgate: there are no workloads in the namespace new\n")
+    for name, told in (("shpo", "there is no namespace shpo"), ("Shop", "there is no namespace Shop: it is no name")):
+        ran = scan("-n", "shop", "-n", name, "--fail-on", "blocked", "-o", "json")
+        assert (ran.code, ran.err, document(ran)["problems"]) == (2, f"podgate: {told}\n", [told])
+    cluster.forbidden = {"get namespaces"}
+    ran = scan("-n", "new")
+    assert ran.code == 2
+    assert ran.err.startswith("podgate: whether there is a namespace new is not known: ")
+    assert "is forbidden" in ran.err
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("blocked", 1), ("partial", 1), ("unknown", 1)])
@@ -237,33 +254,6 @@ def test_one_image_of_two_owners_only_one_of_whom_may_pull_it(scan: Scan, cluste
         ("not",): ("unknown", [], "denied"),
     }
     assert "secret" not in json.dumps(found)
-
-
-def test_saved_workloads(podgate: Podgate, settings: Path, tmp_path: Path):
-    """As `kubectl get deploy,rs,pods -A -o yaml` prints them; no cluster is asked."""
-    web = deployment("web")
-    first = replica_set(web)
-    items = {
-        "apiVersion": "v1",
-        "kind": "List",
-        "items": [web, first, *pods_of(first, 4), named("v1", "ConfigMap", "c")],
-    }
-    saved = write(tmp_path / "saved.yaml", items, node("amd-1", "amd64"), node("amd-2", "amd64"))
-    found = document(podgate("scan", "--config", settings, "-f", saved, "-o", "json"))
-    assert [(one["name"], one["replicas"], one["state"]) for one in found["workloads"]] == [("web", 4, "ready")]
-    assert [(one["name"], one["nodes"]) for one in found["columns"]] == [("linux/amd64", 2)]
-    lone = json.dumps(web).encode()
-    ran = podgate("scan", "--config", settings, "-f", "-", "--target", "linux/arm64", "-o", "json", stdin=lone)
-    found = document(ran)
-    assert (ran.code, found["summary"]["replicas"]["blocked"]) == (0, 3)
-    assert ran.err == "podgate: no pods in the files: replicas are those that the workloads ask for\n"
-    bad = write(tmp_path / "bad.yaml", deployment("web"), {**deployment("odd"), "spec": {}})
-    ran = podgate("scan", "--config", settings, "-f", bad, "-f", tmp_path / "none", "--target", "linux/arm64")
-    assert ran.code == 2
-    assert ran.err.splitlines()[-2:] == [
-        f"podgate: {bad}#2: spec.template: is missing",
-        f"podgate: {tmp_path / 'none'}: cannot be read: No such file or directory",
-    ]
 
 
 def test_csv_is_a_table_that_no_spreadsheet_runs(podgate: Podgate, settings: Path, tmp_path: Path, registry: Registry):

@@ -209,6 +209,21 @@ def test_numbers_by_the_word_of_saved_objects():
     ]
 
 
+def test_pods_that_are_there_count_and_the_word_of_those_whose_pods_are_not():
+    """Whoever saves workloads may save a pod beside; and a rollout that has made none yet is beside the pods of the
+    revision before."""
+    bare = {**named("v1", "Pod", "debug"), "spec": template()["spec"]}
+    rolled = deployment("rolled", "example.org/app:2")
+    before = replica_set(rolled, APP)
+    found = groups(deployment("web"), bare, rolled, before, *pods_of(before, 2), by_word=True)
+    assert sorted((one.owner.name, one.replicas, one.by_word) for one in found) == [
+        ("debug", 1, False),
+        ("rolled", 0, False),
+        ("rolled", 2, False),
+        ("web", 3, True),
+    ]
+
+
 def test_objects_of_other_kinds_and_such_as_are_not_understood():
     fleet = Fleet()
     assert not fleet.take(named("v1", "ConfigMap", "settings"))

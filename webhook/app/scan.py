@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from webhook import interrupts
 from webhook.app.keeping import CacheChoice, open_images
-from webhook.app.nodes import given_nodes, without_a_cluster
+from webhook.app.nodes import OTHER_WAYS, given_nodes, without_a_cluster
 from webhook.app.parts import credentials_of_a_run, registry_options
 from webhook.app.surroundings import in_environment
-from webhook.cluster.documents import Object, iterate_documents, located
+from webhook.check import sort_out
+from webhook.cluster.documents import Object
 from webhook.cluster.files import FileCluster
-from webhook.core.errors import ClusterUnavailable, MalformedInput, MalformedObject
-from webhook.core.fleet import Fleet
+from webhook.core.errors import ClusterUnavailable, NoKubeconfig
+from webhook.core.fleet import Fleet, PodGroup
 from webhook.core.scheduling import Node
 from webhook.core.text import name_some
 from webhook.observability import logs
 from webhook.ports import Images
-from webhook.reading import STDIN, read_content, shown
+from webhook.reading import STDIN, Reading, Taker, read_manifests
 from webhook.registry.resolver import RegistryImages
 from webhook.report.lines import deliver, say
 from webhook.report.progress import progress
+from webhook.report.run import Problem
 from webhook.report.scan_csv import write_csv
 from webhook.report.scan_document import write_json
 from webhook.report.scan_table import print_survey
@@ -42,6 +44,15 @@ if TYPE_CHECKING:
 _NAMED: Final = 3
 """Namespaces that a note names."""
 
+_WITHOUT_A_CLUSTER: Final[Mapping[tuple[bool, bool], str]] = MappingProxyType(
+    {
+        (True, True): OTHER_WAYS,
+        (True, False): "-f FILE with --nodes FILE or --target PLATFORM does without",
+        (False, False): "-f FILE reads saved workloads instead",
+    }
+)
+"""What does without a cluster: by whether nodes are to be asked for there, and whether workloads come from files."""
+
 FailOn = Literal["never", "blocked", "partial", "unknown"]
 """From which state of a workload on a scan fails; the worse ones count too."""
 
@@ -55,6 +66,7 @@ class ScanRequest:
     """
 
     files: tuple[str, ...] = ()
+    recursive: bool = False
     config: str | None = None
     nodes: str | None = None
     targets: tuple[str, ...] = ()
@@ -134,12 +146,13 @@ async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[s
         targets = given[: len(request.targets)]
         try:
             async with asyncio.timeout_at(deadline):
-                fleet, by_word, cluster, api_server = await _gather(run, given)
+                fleet, cluster, api_server = await _gather(run, given)
         except TimeoutError:  # a cluster that was listed in part would look like all of it
             raise ClusterUnavailable("the cluster's objects could not be listed within --timeout") from None
         images, asked = await _images(run, api_server)
         judge = Judge(settings, images, cluster)
-        groups = list(fleet.groups(by_word=by_word))
+        groups = list(fleet.groups(by_word=bool(request.files)))
+        run.notes += _on_their_word(fleet, groups)
         with progress("looking images up", len(groups), environment) as done:
             pace = Pace(request.jobs, deadline, done)
             entries = await judge_fleet(judge, groups, cluster.nodes(), pace)
@@ -165,22 +178,31 @@ def _look_back(run: _Run, survey: Survey, entries: Sequence[Surveyed]) -> None:
         run.notes.append(f"{late} image{'' if late == 1 else 's'} could not be looked up in time (--timeout)")
 
 
-async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, bool, FileCluster, str | None]:
-    """The workloads; whether their own word says how many there are; what stands for the cluster; and the URL of the
-    API server that is asked, None where none is."""
+def _on_their_word(fleet: Fleet, groups: Sequence[PodGroup]) -> list[str]:
+    """A line where replicas are those that workloads ask for, since files do not hold their pods."""
+    told = {group.owner: group.replicas for group in groups if group.by_word}
+    if told and not fleet.has_pods:
+        return ["no pods in the files: replicas are those that the workloads ask for"]
+    asking = [str(owner) for owner, replicas in told.items() if replicas]
+    if not asking:
+        return []
+    return [f"no pods in the files of {name_some(asking, _NAMED)}: replicas are those that they ask for"]
+
+
+async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, FileCluster, str | None]:
+    """The workloads; what stands for the cluster; and the URL of the API server that is asked, None where none is."""
     request = run.request
     fleet = Fleet(judged_kinds(run.settings))
-    counting = _from_files(run, fleet)
-    in_files = any(obj.get("kind") == "Node" for obj in counting)
+    reading = _from_files(run, fleet) if request.files else Reading()
     live = None
     connection: Connection | None = None
-    ask_nodes = not (request.nodes or request.targets or in_files)
+    ask_nodes = not (request.nodes or request.targets or reading.has_nodes)
     if not request.files or ask_nodes or request.kubeconfig or request.context:
         # Loaded only here: a scan of files imports no Kubernetes client.
         from webhook.cluster.connection import connect  # noqa: PLC0415
         from webhook.cluster.live import LiveCluster  # noqa: PLC0415
 
-        with without_a_cluster() if ask_nodes and request.files else contextlib.nullcontext():
+        with _without_a_kubeconfig(ask_nodes=ask_nodes, files=bool(request.files)):
             connection = await connect(request.kubeconfig, request.context)
         live = LiveCluster(connection, with_node_pools=ask_nodes and run.settings.nodes.node_pools, caller="user")
         run.stack.push_async_callback(live.close)
@@ -189,58 +211,72 @@ async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, bool, FileCl
         if ask_nodes:
             with without_a_cluster():
                 await live.start(watch=False)
-    cluster = FileCluster.from_documents(counting, nodes=given, before=live)
-    by_word = bool(request.files) and not fleet.has_pods
-    if by_word and any(True for _ in fleet.groups()):
-        run.notes.append("no pods in the files: replicas are those that the workloads ask for")
-    return fleet, by_word, cluster, None if connection is None else connection.host
+    cluster = FileCluster(before=live)
+    sort_out(reading, cluster, "default")
+    for node in given:
+        cluster.add_node(node)
+    run.notes += reading.notes
+    run.problems += map(str, reading.problems)
+    return fleet, cluster, None if connection is None else connection.host
 
 
-def _from_files(run: _Run, fleet: Fleet) -> list[Object]:
-    """Takes saved workloads over, one after the other. The objects that count as if they were in the cluster."""
-    counting: list[Object] = []
-    scratch = FileCluster()
-    wanted = set(run.request.namespaces)
-    for name in run.request.files:
-        file = shown(name)
-        taken = 0
-        try:
-            for source, obj in iterate_documents(read_content(name, "podgate scan -f -"), file):
-                taken += 1
-                try:
-                    with located(source):
-                        if scratch.add(obj):
-                            counting.append(obj)
-                        elif not wanted or _namespace(obj) in wanted:
-                            fleet.take(obj)
-                except MalformedInput as error:
-                    run.problems.append(str(error))
-        except MalformedObject as error:
-            run.problems.append(str(error))
-            continue
-        if not taken:
-            run.problems.append(f"{file}: no objects in it")
-    run.subject = ", ".join("standard input" if name == STDIN else name for name in run.request.files)
-    return counting
+@contextlib.contextmanager
+def _without_a_kubeconfig(*, ask_nodes: bool, files: bool) -> Iterator[None]:
+    """Where nothing says which cluster to ask, the error tells what does without one."""
+    try:
+        yield
+    except NoKubeconfig as error:
+        way = _WITHOUT_A_CLUSTER.get((ask_nodes, files))
+        raise NoKubeconfig(f"{error}; {way}" if way else str(error)) from None
+
+
+def _from_files(run: _Run, fleet: Fleet) -> Reading:
+    """Takes saved workloads over, one after the other. What was read beside them: the objects that count as if they
+    were in the cluster, and how many of which kinds are passed over."""
+    request = run.request
+    missing = dict.fromkeys(request.namespaces)
+    wanted = set(missing)
+
+    def take(obj: Object) -> bool:
+        namespace = _namespace(obj)
+        missing.pop(namespace, None)
+        return bool(wanted and namespace not in wanted) or fleet.take(obj)
+
+    taker = Taker(take, "podgate scan -f -")
+    reading = read_manifests(request.files, recursive=request.recursive, kinds=judged_kinds(run.settings), taker=taker)
+    for _, obj in reading.counting:
+        missing.pop(str(_metadata(obj).get("name")) if obj.get("kind") == "Namespace" else _namespace(obj), None)
+    # Nothing tells a namespace that is empty from one that is not there, or whose objects nobody has saved.
+    if reading.objects:
+        reading.problems += [Problem(f"nothing in the files is in the namespace {each}") for each in missing]
+    run.subject = ", ".join("standard input" if name == STDIN else name for name in request.files)
+    return reading
+
+
+def _metadata(obj: Object) -> Mapping[str, object]:
+    metadata = obj.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _namespace(obj: Object) -> str:
-    metadata = obj.get("metadata")
-    return str((metadata if isinstance(metadata, Mapping) else {}).get("namespace") or "default")
+    return str(_metadata(obj).get("namespace") or "default")
 
 
 async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> None:
     """Lists the workloads of a cluster."""
-    from webhook.cluster.listing import list_fleet  # noqa: PLC0415  # as above
+    from webhook.cluster.listing import list_fleet, missing_namespaces  # noqa: PLC0415  # as above
 
-    namespaces = tuple(dict.fromkeys(run.request.namespaces))
+    namespaces = dict.fromkeys(run.request.namespaces)
+    empty = set(namespaces)
     with progress("listing workloads", None, run.environment) as done:
 
         def take(obj: Mapping[str, object], resource: str) -> None:
             done()
+            empty.discard(_namespace(obj))
             fleet.take(obj, resource)
 
-        run.problems += await list_fleet(connection, take, namespaces, judged_kinds(run.settings).further)
+        run.problems += await list_fleet(connection, take, tuple(namespaces), judged_kinds(run.settings).further)
+        run.problems += await missing_namespaces(connection, [each for each in namespaces if each in empty])
     where = f"namespace {', '.join(namespaces)} of " if namespaces else ""
     run.subject = f"{where}{connection.host}"
 

@@ -149,6 +149,23 @@ async def list_fleet(
     return problems
 
 
+async def missing_namespaces(connection: Connection, names: Iterable[str]) -> list[str]:
+    """What is to be said of namespaces in which nothing was found, a line each: that there is none of this name, or
+    that it may not be asked for. For lists, a namespace that is not there is an empty one.
+    """
+    problems = []
+    for name in names:
+        if not is_object_name(name):
+            problems.append(f"there is no namespace {name}: it is no name")
+            continue
+        try:
+            await connection.get(f"/api/v1/namespaces/{name}", "Namespace")
+        except ClusterUnavailable as error:
+            unknown = f"whether there is a namespace {name} is not known: {error}"
+            problems.append(f"there is no namespace {name}" if error.status == 404 else unknown)
+    return problems
+
+
 def _name(obj: Mapping[str, Any]) -> str:
     fields = metadata_of(obj)
     return f"{fields.get('namespace')}/{fields.get('name')}"

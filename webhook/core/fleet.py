@@ -59,12 +59,13 @@ class PodGroup:
     """Pods of one owner of which nothing that decides differs: what to judge for all, and how many there are.
 
     `replicas` is 0 for a template of which there is no pod now: a CronJob between its runs, a workload scaled to zero,
-    a rollout that has made none yet.
+    a rollout that has made none yet. `by_word`: nobody has seen the pods, their owner says how many it wants.
     """
 
     owner: Owner
     workload: Workload
     replicas: int
+    by_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ class Fleet:
         return True
 
     def groups(self, *, by_word: bool = False) -> Iterator[PodGroup]:
-        """All there is to judge. `by_word`: pods were not asked for, so that what an object says of its number counts.
+        """All there is to judge. `by_word`: pods need not have been asked for, so that an object of which there are
+        none counts as many times as it says itself.
 
         Nothing in it has an owner any more, so that the service passes over none of it for that.
         """
@@ -135,9 +137,11 @@ class Fleet:
             yield PodGroup(_owner(root), _anew(pods.workload, self._templates.get(pods.maker)), pods.count)
         for key, template in self._templates.items():
             root, top = self._chain(key)
-            if top == key and self._counts(key, template, made.get(key, [])):
+            pods_of_it = made.get(key, [])
+            if top == key and self._counts(key, template, pods_of_it):
                 workload = replace(template.workload, owner=None, deleting=False)
-                yield PodGroup(_owner(root), workload, template.wanted if by_word else 0)
+                told = by_word and not pods_of_it
+                yield PodGroup(_owner(root), workload, template.wanted if told else 0, told)
 
     def _take_template(self, top: Fields, workload: Workload) -> None:
         group = api_group(workload.api_version)
