@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.bench import __main__ as command
-from tests.bench.__main__ import held
 from tests.bench.document import write_into
-from tests.bench.figures import Figure, Limit, table, write
+from tests.bench.figures import Figure, Limit, held, table, write
 from tests.bench.setting import Run
 
 MISSED = Figure("slow", 3.5, "ms", 3.0, timed=True)
