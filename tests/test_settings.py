@@ -370,3 +370,29 @@ def test_the_document_describes_every_key():
 def test_the_document_is_what_the_settings_say():
     """Made anew by: python -m webhook.settings_doc > docs/settings.md."""
     assert DOC.read_text() == document()
+
+
+@pytest.mark.parametrize(
+    ("shape", "problem"),
+    [
+        (
+            {"platform": "linux/arm46"},
+            "no platform is known that is arm46; did you mean arm64? If it is a new one, add",
+        ),
+        (
+            {"platform": "linux/arm64", "labels": {"kubernetes.io/arch": "amd64"}},
+            "is arm64, and by its label kubernetes.io/arch it is amd64",
+        ),
+        ({"platform": "linux/new", "labels": {"kubernetes.io/arch": "new"}}, ""),
+    ],
+)
+def test_a_declared_node_is_one(shape: dict[str, Any], problem: str):
+    """A slip would deny what runs, or let it wait for nodes that never come."""
+    tree = {"nodes": {"declared": [shape]}}
+    if not problem:
+        assert parse_settings(tree).nodes.declared[0].platform == shape["platform"]
+        return
+    with pytest.raises(MalformedSettings) as caught:
+        parse_settings(tree, "file.yaml")
+    assert caught.value.path == "file.yaml: nodes.declared[0]"
+    assert caught.value.problem.startswith(problem)

@@ -10,11 +10,11 @@ from typing import Final
 from webhook.aside import aside
 from webhook.core.candidates import Admission, demanded_platforms
 from webhook.core.grouping import NodeGroup, NodeIndex
-from webhook.core.node import emulated_platforms, kubelet_labels, with_build
+from webhook.core.node import emulated_platforms, kubelet_labels
 from webhook.core.nodepools import NodePool, nodes_to_come
-from webhook.core.platform import parse_platform
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
+from webhook.core.shapes import shape_platform
 from webhook.core.workload import PodConstraints
 from webhook.ports import Cluster
 from webhook.settings import DeclaredNode, Nodes
@@ -107,7 +107,7 @@ def declared_nodes(shapes: Sequence[DeclaredNode]) -> tuple[Node, ...]:
 
 
 def _declared(shape: DeclaredNode, among: Sequence[DeclaredNode]) -> Node:
-    platform = with_build(parse_platform(shape.platform), shape.labels)
+    platform = shape_platform(shape.platform, shape.labels)
     labels = {**kubelet_labels(platform), **shape.labels}
     taints = tuple(Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
     alike = [_details(other) for other in among if other.platform == shape.platform]

@@ -6,13 +6,14 @@ changes a key here makes it anew.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from webhook.core.errors import MalformedSettings
+from webhook.core.errors import MalformedPlatform, MalformedSettings
 from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
 from webhook.core.reference import CrioNames
+from webhook.core.shapes import shape_platform
 from webhook.settings_errors import first_problem
 from webhook.settings_server import Certificate, Server
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
@@ -78,12 +79,27 @@ class DeclaredTaint(_Tree):
 class DeclaredNode(_Tree):
     """A node shape that may come, such as an autoscaler's: judged like a node that is there."""
 
-    platform: Annotated[PlatformText, _key("os/architecture[/variant], for Windows with :os.version (or its label).")]
+    platform: Annotated[
+        PlatformText,
+        _key(
+            "os/architecture[/variant], for Windows with :os.version (or its label). A word that nobody knows is "
+            "refused, unless the label says it too."
+        ),
+    ]
     runtime: Annotated[RuntimeText, _key("The container runtime as nodes name it, such as containerd://2.1.4.")] = ""
     labels: Annotated[Labels, _key("Labels beside kubernetes.io/os and kubernetes.io/arch.")] = Field(
         default_factory=dict
     )
     taints: Annotated[tuple[DeclaredTaint, ...], _list("Taints.")] = ()
+
+    @model_validator(mode="after")
+    def _of_a_kind(self) -> Self:
+        """A slip must not deny what runs (core/shapes.py)."""
+        try:
+            shape_platform(self.platform, self.labels)
+        except MalformedPlatform as error:
+            raise ValueError(error.problem) from error
+        return self
 
 
 class Nodes(_Tree):

@@ -1,26 +1,18 @@
 """Targets of the command line: nodes that are thought up, from one word each.
 
-A target that is no node at all must not end in a verdict: what is misspelt, or contradicts itself, is refused.
+What names no node at all is refused; what may be odd is said.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from webhook.core.errors import MalformedInput, MalformedPlatform
 from webhook.core.known import has_nodes, unknown_word
-from webhook.core.node import (
-    ARCH_LABEL,
-    OS_LABEL,
-    VARIANT_LABEL,
-    WINDOWS_BUILD_LABEL,
-    emulated_platforms,
-    kubelet_labels,
-    with_build,
-)
-from webhook.core.platform import Platform, format_platform, parse_platform
+from webhook.core.node import emulated_platforms, kubelet_labels
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
+from webhook.core.shapes import shape_platform
 
 _OPTIONS: Final = "runtime=NAME://VERSION, label=K=V, taint=K=V:EFFECT"
 
@@ -37,18 +29,15 @@ class _Written:
 def parse_target(text: str) -> Node:
     """A node from PLATFORM[,runtime=NAME://VERSION][,label=K=V][,taint=K[=V]:EFFECT], named as it is written.
 
-    A word for a platform that nobody knows counts where the node's own label says it too: whoever writes
-    `linux/new,label=kubernetes.io/arch=new` means it. Raises MalformedInput.
+    Raises MalformedInput, for what is no node as well (core/shapes.py).
     """
     head, *options = text.split(",")
     where = f"--target {text}"
-    try:
-        platform = parse_platform(head)
-    except MalformedInput as error:
-        raise MalformedInput(error.problem, "--target") from None
     written = _written(options, where)
-    platform = _agreed(platform, head, written.labels, where)
-    _refuse_unknown(platform, written.labels, where)
+    try:
+        platform = shape_platform(head, written.labels)
+    except MalformedPlatform as error:
+        raise MalformedPlatform(error.problem, where if text else "--target") from None
     labels = {**kubelet_labels(platform), **written.labels}
     runtime = written.runtime or Runtime()
     return Node(text, platform, runtime, labels, tuple(written.taints), emulated_platforms(labels, {}))
@@ -80,46 +69,6 @@ def _written(options: Sequence[str], where: str) -> _Written:
         else:
             raise MalformedInput(f"{option!r} is none of {_OPTIONS}", where)
     return found
-
-
-def _agreed(platform: Platform, head: str, labels: dict[str, str], where: str) -> Platform:
-    """The platform with what labels add to it: a variant, a Windows build. Raises MalformedInput where they contradict
-    it: no kubelet has such labels, and which of the two was meant is not known."""
-    for label, value in kubelet_labels(platform).items():
-        if labels.get(label, value) != value:
-            raise MalformedInput(f"is {value}, and by its label {label} it is {labels[label] or 'nothing'}", where)
-    variant = labels.get(VARIANT_LABEL, "")
-    if variant:
-        try:
-            named = parse_platform(f"{platform.os}/{platform.architecture}/{variant}").variant
-        except MalformedPlatform:
-            raise MalformedInput(f"{variant!r} is no variant (label {VARIANT_LABEL})", where) from None
-        if head.count("/") > 1 and named != platform.variant:
-            raise MalformedInput(f"is {format_platform(platform)}, and by its label {VARIANT_LABEL} {variant}", where)
-        platform = replace(platform, variant=named)
-    build = labels.get(WINDOWS_BUILD_LABEL, "")
-    if build and platform.os_version and not f"{platform.os_version}.".startswith(f"{build}."):
-        raise MalformedInput(f"is build {platform.os_version}, and by its label {WINDOWS_BUILD_LABEL} {build}", where)
-    return with_build(platform, labels)
-
-
-def _refuse_unknown(platform: Platform, labels: dict[str, str], where: str) -> None:
-    vouched = [labels[label] for label in (OS_LABEL, ARCH_LABEL) if label in labels]
-    if VARIANT_LABEL in labels:
-        vouched.append(platform.variant)
-    unknown = unknown_word(platform, vouched=vouched)
-    if unknown is None:
-        return
-    word, meant = unknown
-    if word == f"{platform.os}/{platform.architecture}":
-        raise MalformedInput(f"no platform is known that is {word}; did you mean {meant}?", where)
-    label, value = ARCH_LABEL, platform.architecture
-    if word == platform.os:
-        label, value = OS_LABEL, platform.os
-    elif word.endswith(f"/{platform.variant}"):
-        label, value = VARIANT_LABEL, platform.variant
-    asked = f"; did you mean {meant}? If it is a new one" if meant else "; if it is a new one"
-    raise MalformedInput(f"no platform is known that is {word}{asked}, add label={label}={value}", where)
 
 
 def _taint(value: str, where: str) -> Taint:
