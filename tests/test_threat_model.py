@@ -59,7 +59,7 @@ def test_there_are_as_many_ways_as_there_should_be():
     """40 to connect where it should not, 20 to get at a credential."""
     count = {test: max(1, len(its)) for test, its in made().items()}
     connecting = [n for test, n in count.items() if re.match(r"attacks/test_(hosts|redirects|documents|ways)", test)]
-    leaving = [n for test, n in count.items() if test.startswith("attacks/test_credentials")]
+    leaving = [n for test, n in count.items() if re.match(r"attacks/test_(credentials|challenges)", test)]
     assert sum(connecting) >= 40
     assert sum(leaving) >= 20
 

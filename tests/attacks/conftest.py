@@ -34,7 +34,12 @@ PRIVATE = "10.1.2.3"
 """Where reg.example is: an address of a company's network."""
 API_SERVER = "10.96.0.1"
 """Where kubernetes.default.svc is."""
-NAMES = ("public.example", "reg.example", "*.public.example", "*.reg.example")
+THIEF = "93.184.217.66"
+"""Where thief.example is: another one of the Internet."""
+NAMES = (
+    *("public.example", "reg.example", "*.public.example", "*.reg.example", "example"),
+    *("thief.example", "*.thief.example", "public.example.thief.example", "thief-public.example"),
+)
 
 Response = dict[str, Any]
 

@@ -75,6 +75,35 @@ def redirects(target: str, *, at: str = "/v2/*", status: int = 307) -> Way:
     return way
 
 
+def led_with(*headers: tuple[str, str]) -> Way:
+    """It sends those who log in to another host, with these headers, the password in them."""
+
+    def way(host: Host) -> None:
+        told = [(name, value.replace("%s", host.password)) for name, value in headers]
+        host.home.faults.append(Fault("/v2/*", True, redirect=f"{host.other.url}/x", headers=told))
+
+    return way
+
+
+def led_to_who(asks: str) -> Way:
+    """It sends those who log in to another host, which asks for a login in its turn: %o is that host."""
+
+    def way(host: Host) -> None:
+        challenge = asks.replace("%o", host.other.url)
+        host.other.faults = [Fault(status=401, headers=[("WWW-Authenticate", challenge)])]
+        host.home.faults.append(Fault("/v2/*", True, redirect=f"{host.other.url}/v2/team/app/manifests/1"))
+
+    return way
+
+
+def form_is_led_on(host: Host) -> None:
+    """Its token server wants a form, and sends that to another host."""
+    host.home.faults = [
+        Fault("/token", method="GET", status=404),
+        Fault("/token", method="POST", redirect=f"{host.other.url}/token"),
+    ]
+
+
 def away_and_back(host: Host) -> None:
     """Through another host back home."""
     host.other.faults = [Fault(redirect=f"{host.home.url}/v2/team/app/blobs/home")]
@@ -165,5 +194,12 @@ LEAVES: dict[str, Way] = {
     "redirect-away-and-back": basic(away_and_back),
     "redirect-of-a-token-server": redirects("%o/token", at="/token"),
     "redirect-of-a-token-server-to-another-port": redirects("%p/token", at="/token"),
+    "redirect-with-a-cookie": basic(led_with(("Set-Cookie", "a=%s; Domain=127.0.0.2; Path=/"))),
+    "redirect-with-a-cookie-for-all": basic(led_with(("Set-Cookie", "a=%s; Path=/; SameSite=None"))),
+    "redirect-to-who-asks-for-a-password": basic(led_to_who('Basic realm="x"')),
+    "redirect-to-who-asks-for-a-token": led_to_who('Bearer realm="%o/token",service="x"'),
+    "redirect-of-a-form": form_is_led_on,
 }
 """Registries that lead to other servers."""
+NOT_FOLLOWED = {"redirect-of-a-form"}
+"""Those of which nothing goes to another server at all."""
