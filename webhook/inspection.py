@@ -12,7 +12,7 @@ from typing import Final
 from webhook.core.descriptor import Descriptor, digest_problem
 from webhook.core.errors import BadCredentials, ErrorCode, InvalidReference, MalformedDocument, RegistryError
 from webhook.core.grouping import Names
-from webhook.core.manifest import INDEX_TYPES, Document, Kind, Manifest, named
+from webhook.core.manifest import INDEX_TYPES, Document, Kind, Manifest, kind_of, named
 from webhook.core.outcome import Outcome
 from webhook.core.platform import Platform
 from webhook.core.reference import Reference, parse_image
@@ -235,9 +235,12 @@ def _platform_notes(platform: Platform) -> list[str]:
 def _index_notes(entries: Sequence[Entry]) -> list[str]:
     if not entries:
         return ["an index without entries: there is nothing to pull"]
+    notes = []
     if any(entry.descriptor.platform is None and not entry.is_index for entry in entries):
-        return ["an entry without a platform is taken only where no other fits, and then by its config"]
-    return []
+        notes.append("an entry without a platform is taken only where no other fits, and then by its config")
+    if any(kind_of(entry.descriptor.media_type) not in ("index", "manifest") for entry in entries):
+        notes.append("an entry of a media type that is no image's is not pulled by containerd, whatever its platform")
+    return notes
 
 
 def _platforms(entries: Sequence[Entry]) -> list[Platform]:

@@ -112,6 +112,10 @@ def test_a_single_manifest_and_its_config(registry: Registry, inspect: Inspect):
         (build.manifest(build.document("application/vnd.wasm.config.v0+json", {})), "WebAssembly"),
         (build.single("wasip1/wasm").root, "WebAssembly"),
         (Content(build.OCI_INDEX, b'{"manifests":null}'), "without entries"),
+        (
+            build.index([build.entry(Content("text/plain", b""), "unknown/unknown")]),
+            "containerd, whatever its platform",
+        ),
         (Content("application/vnd.docker.distribution.manifest.v1+prettyjws", b'{"fsLayers":[]}'), "schema 1"),
     ],
 )
