@@ -3,7 +3,7 @@
 What names no node at all is refused; what may be odd is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,13 +43,16 @@ def parse_target(text: str) -> Node:
     return Node(text, platform, runtime, labels, tuple(written.taints), emulated_platforms(labels, {}))
 
 
-def doubt_about(target: Node) -> str:
-    """What is odd about a target, as a note; empty where nothing is."""
-    platform = target.platform
-    if platform is None or has_nodes(platform) or unknown_word(platform) is not None:  # which its labels vouch for
-        return ""
-    kind = f"{platform.os}/{platform.architecture}"
-    return f"--target {target.name}: no kind of node is known that is {kind}; is it misspelt?"
+def doubts_about(target: Node) -> Iterator[str]:
+    """What is odd about a target, as notes."""
+    platform, runtime = target.platform, target.runtime
+    # What nobody knows at all its labels have vouched for.
+    if platform is not None and not has_nodes(platform) and unknown_word(platform) is None:
+        kind = f"{platform.os}/{platform.architecture}"
+        yield f"--target {target.name}: no kind of node is known that is {kind}; is it misspelt?"
+    if runtime.text and runtime.selection == "unknown":
+        what = f"{runtime.text} is no version of a container runtime that is known"
+        yield f"--target {target.name}: {what}; images on which runtimes differ are uncertain there"
 
 
 def _written(options: Sequence[str], where: str) -> _Written:

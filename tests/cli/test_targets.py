@@ -9,7 +9,7 @@ from tests.support.command import Podgate
 from tests.support.manifests import REGISTRY, node, pod, write
 from webhook.core.errors import MalformedInput
 from webhook.core.platform import parse_platform
-from webhook.targets import doubt_about, parse_target
+from webhook.targets import doubts_about, parse_target
 
 BUILD = "node.kubernetes.io/windows-build"
 VARIANT = "podgate.dev/variant"
@@ -71,7 +71,14 @@ def test_what_is_no_node_is_refused(target: str, words: str):
 def test_what_a_target_is(target: str, platform: str):
     """What a label says too is meant, however odd it is."""
     found = parse_target(target)
-    assert (found.platform, doubt_about(found)) == (parse_platform(platform), "")
+    assert (found.platform, *doubts_about(found)) == (parse_platform(platform),)
+
+
+@pytest.mark.parametrize("runtime", ["containred://2.1", "containerd://abc"])
+def test_a_runtime_that_is_not_known_is_doubted(runtime: str):
+    (doubt,) = doubts_about(parse_target(f"linux/amd64,runtime={runtime}"))
+    assert f"{runtime} is no version of a container runtime that is known" in doubt
+    assert not list(doubts_about(parse_target("linux/amd64,runtime=cri-o://1.33")))
 
 
 def test_a_slip_is_no_verdict(podgate: Podgate, settings: Path):

@@ -11,7 +11,7 @@ from webhook.cluster.files import FileCluster, FullCluster
 from webhook.core.errors import ClusterUnavailable, NoKubeconfig
 from webhook.core.scheduling import Node
 from webhook.settings import Settings
-from webhook.targets import doubt_about, parse_target
+from webhook.targets import doubts_about, parse_target
 
 OTHER_WAYS: Final = "--nodes FILE or --target PLATFORM do without"
 _FORBIDDEN: Final = 403
@@ -60,7 +60,7 @@ def without_a_cluster() -> Iterator[None]:
 def given_nodes(file: str | None, targets: Sequence[str]) -> tuple[list[Node], list[str]]:
     """The nodes of targets, as they stand, then those of a file; and lines for people. Raises MalformedInput."""
     nodes = [parse_target(text) for text in targets]
-    notes = [doubt for target in nodes if (doubt := doubt_about(target))]
+    notes = [doubt for target in nodes for doubt in doubts_about(target)]
     if file:
         from_file = read_nodes(file)
         notes += [] if from_file else [f"{file}: no nodes in it"]
