@@ -38,5 +38,14 @@ def cpu_seconds(pid: int) -> float:
 
 def resident(pid: int) -> float:
     """MiB of memory that a process has."""
+    return _memory(pid, "VmRSS")
+
+
+def peak(pid: int) -> float:
+    """MiB of memory that a process has had at most."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, field: str) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
