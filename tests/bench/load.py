@@ -55,11 +55,11 @@ def program() -> Path:
 
 
 class Load:
-    """Sends reviews from one core. `folder` takes what passes between the generator and the bench."""
+    """Sends reviews from one core, `core`. `folder` takes what passes between the generator and the bench."""
 
     def __init__(self, folder: Path, core: int) -> None:
         self._folder = folder
-        self._core = core
+        self.core = core
 
     async def all_once(self, target: Target, reviews: Sequence[bytes], at_once: int) -> Hits:
         """Each review once, so many at a time, each as soon as there is room; the answers are kept."""
@@ -89,7 +89,7 @@ class Load:
         return _hits(report, await self._run("encode", "-to=json", str(results)), kept=kept)
 
     async def _run(self, *words: str) -> bytes:
-        with pinned(self._core):
+        with pinned(self.core):
             process = await asyncio.create_subprocess_exec(
                 program(), *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
             )

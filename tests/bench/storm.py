@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.bench.figures import Figure
+from tests.bench.prompt import PromptRegistry
 from tests.bench.reviews import pods_of
 from tests.bench.served import place, podgate
 from tests.bench.setting import Run, pushed
 from tests.support.apiserver import node
-from tests.support.registry import Auth, Fault, Registry
+from tests.support.registry import Auth
 
 PODS: Final = 1000
 IMAGES: Final = 100
@@ -30,10 +31,9 @@ async def figures(run: Run) -> list[Figure]:
 
 
 async def _storm(run: Run, what: str, auth: Auth | None, floor: int) -> list[Figure]:
-    with Registry() as registry:
+    with PromptRegistry(DELAY, run.load.core) as registry:
         reviews = pods_of(pushed(registry, IMAGES, SINGLES), PODS)
         registry.auth = auth
-        registry.faults = [Fault(delay=DELAY)]
         nodes = [node(f"node-{number}") for number in range(50)]
         async with (
             place(run.folder / what.replace(" ", "-"), run.server, nodes) as where,

@@ -358,6 +358,11 @@ def _encode(answer: Answer, *, chunked: bool, head_only: bool) -> Iterator[bytes
             yield answer.body
 
 
+def encoded(answer: Answer, method: str) -> bytes:
+    """An answer without faults, as it is sent to a request by a method."""
+    return b"".join(_encode(answer, chunked=False, head_only=method == "HEAD"))
+
+
 def _head(status: int, headers: Headers) -> bytes:
     lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
