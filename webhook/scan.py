@@ -14,7 +14,7 @@ from webhook.core.fleet import PodGroup, without_demands
 from webhook.core.reference import Reference, parse_image
 from webhook.core.scheduling import Node
 from webhook.core.text import name_some
-from webhook.core.versions import newer_tags, parse_version
+from webhook.core.versions import NewerTags, nearest_that_works, newer_tags, parse_version
 from webhook.core.workload import ContainerImage, Workload
 from webhook.ports import Access, Cluster
 from webhook.registry.tags import TagList
@@ -123,29 +123,41 @@ class Advisor:
 
     async def _suggest(self, workload: Workload, used: ContainerImage) -> Suggestion | None:
         reference = parse_image(used.image)
-        for candidate, same in await self._candidates(workload, reference):
-            written = _spelled(used.image, candidate)
-            tried = replace(workload, images=(replace(used, image=written),))
-            judgement = await self.judge.judge(Request(tried, deadline=self.pace.deadline))
-            if judgement.reason == "match" and all(finding.verdict == "runs" for finding in judgement.findings):
-                found = judgement.images[0]
-                digest = found.resolved.partition("@")[2]
-                return Suggestion(written, candidate.tag, digest, found.platforms, same)
-        return None
+        if reference.tag and reference.digest:  # the tag may have moved on since it was pinned
+            moved = await self._with_tag(workload, used, reference.tag)
+            if moved is not None:
+                return replace(moved, same_tag=True)
+        if parse_version(reference.tag) is None:  # nothing comes after any other tag
+            return None
+        search = nearest_that_works(await self._newer(workload, reference))
+        working: dict[str | None, Suggestion] = {}
+        try:
+            tag = next(search)
+            while True:
+                found = await self._with_tag(workload, used, tag)
+                if found is not None:
+                    working[tag] = found
+                tag = search.send(found is not None)
+        except StopIteration as end:
+            return working.get(end.value)
 
-    async def _candidates(self, workload: Workload, reference: Reference) -> list[tuple[Reference, bool]]:
-        found = []
-        if reference.tag and reference.digest:
-            found.append((replace(reference, digest=""), True))  # the tag may have moved on since it was pinned
-        if parse_version(reference.tag) is not None:  # nothing comes after any other tag
-            async with asyncio.timeout_at(self.pace.deadline):
-                secrets = await self.cluster.pull_secrets(
-                    workload.namespace, workload.constraints, template=workload.template
-                )
-            listed = await self.tags.tags(reference, Access(workload.namespace, secrets, self.pace.deadline))
-            newer = newer_tags(reference.tag, listed.tags)
-            found += [(replace(reference, tag=tag, digest=""), False) for tag in newer]
-        return found
+    async def _with_tag(self, workload: Workload, used: ContainerImage, tag: str) -> Suggestion | None:
+        """An image with another tag, without a digest; None unless the workload runs with it wherever it may land."""
+        written = _spelled(used.image, tag)
+        tried = replace(workload, images=(replace(used, image=written),))
+        judgement = await self.judge.judge(Request(tried, deadline=self.pace.deadline))
+        if judgement.reason != "match" or any(finding.verdict != "runs" for finding in judgement.findings):
+            return None
+        found = judgement.images[0]
+        return Suggestion(written, tag, found.resolved.partition("@")[2], found.platforms, same_tag=False)
+
+    async def _newer(self, workload: Workload, reference: Reference) -> NewerTags:
+        async with asyncio.timeout_at(self.pace.deadline):
+            secrets = await self.cluster.pull_secrets(
+                workload.namespace, workload.constraints, template=workload.template
+            )
+        listed = await self.tags.tags(reference, Access(workload.namespace, secrets, self.pace.deadline))
+        return newer_tags(reference.tag, listed.tags)
 
 
 def _why(error: Exception) -> str:
@@ -175,9 +187,9 @@ _OF_THE_IMAGE: Final = frozenset({"no-matching-entry", "config-mismatch", "unsup
 """Failures that another image would mend."""
 
 
-def _spelled(written: str, candidate: Reference) -> str:
-    """A candidate as somebody would write it who wrote the image so: without a registry where none was named."""
+def _spelled(written: str, tag: str) -> str:
+    """Another tag as somebody would write it who wrote the image so: without a registry where none was named."""
     name = written.partition("@")[0]
     head, colon, tail = name.rpartition(":")
     bare = head if colon and "/" not in tail else name
-    return f"{bare}:{candidate.tag}"
+    return f"{bare}:{tag}"

@@ -15,7 +15,7 @@ from tests.cli.conftest import kubeconfig
 from tests.support.apiserver import ApiServer, Fault
 from tests.support.command import ROOT, Podgate, Ran
 from tests.support.fleet import PLURALS, deployment, job_template, named, owned, pods_of, replica_set, template
-from tests.support.images import multi, single
+from tests.support.images import single
 from tests.support.manifests import REGISTRY, node, write
 from tests.support.registry import Auth, Registry
 from tests.support.registry import Fault as RegistryFault
@@ -314,51 +314,6 @@ def test_a_cluster_that_cannot_be_listed_in_time_is_not_shown_in_part(scan: Scan
     ran = scan("--timeout", "300ms")
     told = "podgate: the cluster's objects could not be listed within --timeout\n"
     assert (ran.code, ran.out, ran.err) == (2, "", told)
-
-
-def test_tags_that_would_help(scan: Scan, cluster: ApiServer, registry: Registry):
-    for tag in ("1.3", "1.5", "1.5.1", "2.1-alpine", "3.0-rc1"):
-        registry.push("team/app", multi("linux/amd64", "linux/arm64"), tag)
-    registry.push("team/app", multi("linux/amd64", text="older\n"), "1.4.1")
-    registry.push("team/tool", single("linux/arm64"), "2")
-    registry.push("team/lone", single("linux/amd64"), "1.0")
-    registry.tags_a_page = 3
-    registry.push("team/main", single("linux/amd64"), "main")
-    put(cluster, deployment("web"), deployment("lone", f"{REGISTRY}/team/lone:1.0"))
-    put(cluster, deployment("main", f"{REGISTRY}/team/main:main"))  # no tag comes after it, and none is asked for
-    first = registry.names["team/app", "manifests", "1.4"].digest
-    registry.push("team/app", multi("linux/amd64", "linux/arm64"), "1.4")
-    put(cluster, deployment("pinned", f"{APP}@{first}"), deployment("lined", f"{REGISTRY}/team/tool:1"))
-    registry.push("team/app", multi("linux/amd64", text="moved\n"), "1.4")
-    ran = scan("--target", "linux/arm64", "--suggest", "-o", "json")
-    found = {one["image"]: one["suggestion"] for one in document(ran)["images"]}
-    assert found[APP]["image"] == f"{REGISTRY}/team/app:1.5"  # the nearest, as exact as what is written
-    assert found[APP]["platforms"] == ["linux/amd64", "linux/arm64"]
-    assert not found[APP]["sameTag"]
-    assert found[f"{REGISTRY}/team/tool:1"]["tag"] == "2"
-    assert found[f"{REGISTRY}/team/lone:1.0"] is None
-    lists = [asked for asked in registry.log if asked.path.endswith("/tags/list")]
-    assert {asked.path for asked in lists} == {f"/v2/team/{name}/tags/list" for name in ("app", "tool", "lone")}
-    assert len(lists) == 3 + 1 + 1  # pages; one list, though two workloads ask for it
-    assert ran.code == 0
-
-
-def test_a_tag_that_has_moved_on_since_it_was_pinned(scan: Scan, cluster: ApiServer, registry: Registry):
-    first = registry.names["team/app", "manifests", "1.4"].digest
-    registry.push("team/app", multi("linux/amd64", "linux/arm64"), "1.4")
-    put(cluster, deployment("pinned", f"{APP}@{first}"))
-    ran = scan("--target", "linux/arm64", "--suggest")
-    assert f"    the tag has it by now: {APP}  has linux/amd64, linux/arm64" in ran.out.splitlines()
-    registry.faults.clear()
-    refused = scan("--target", "linux/arm64", "--suggest", "--offline")
-    assert "offline there are no suggestions" in refused.err
-
-
-def test_lists_of_tags_that_are_refused_are_a_note(scan: Scan, cluster: ApiServer, registry: Registry):
-    put(cluster, deployment("web"))
-    registry.faults.append(RegistryFault(at="*/tags/list", status=403))
-    ran = scan("--target", "linux/arm64", "--suggest")
-    assert (ran.code, ran.err) == (0, f"podgate: no other tags are known of {APP}: denied\n")
 
 
 def test_owned_things_are_never_passed_over(scan: Scan, cluster: ApiServer):

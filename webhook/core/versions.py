@@ -6,7 +6,7 @@ is never taken for a newer one.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ _LAST_MARK: Final = 3
 _RELEASE: Final = 4
 
 _NEAREST: Final = 4
-"""Candidates next to the tag in use, which differ least from it; after them the newest of all is tried."""
+"""Tags next to the one in use, which differ least from it: they are tried one by one."""
 
 _LONGEST_TAG: Final = 128
 """distribution-spec, pulling manifests: a tag has at most 128 characters."""
@@ -79,15 +79,24 @@ def _version(line: tuple[str, ...], numbers: tuple[int, ...], stage: tuple[int, 
     return Version((*line, flavour), numbers, stage, suffix, tuple(map(int, _DIGITS.findall(suffix))))
 
 
-def newer_tags(current: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags worth a look instead of the one in use: the nearest newer ones first, the newest of all at the end.
+@dataclass(frozen=True, slots=True)
+class NewerTags:
+    """The tags worth a look instead of the one in use, the nearest first. `nearest`: a few, to be tried one by one.
+    `further`: what comes after these, of the kind of the last of them."""
+
+    nearest: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
+
+
+def newer_tags(current: str, tags: Iterable[str]) -> NewerTags:
+    """The tags that come after the one in use.
 
     Pre-releases count where the current one is one. Tags that are as exact as the current one (1.5 for 1.4, 1.4.3 for
     1.4.2) and have its very flavour come before others. None where the current tag is no version.
     """
     now = parse_version(current)
     if now is None:
-        return ()
+        return NewerTags()
     found: list[tuple[tuple[bool, bool], Version, str]] = []
     for tag in dict.fromkeys(tags):
         version = parse_version(tag)
@@ -96,9 +105,31 @@ def newer_tags(current: str, tags: Iterable[str]) -> tuple[str, ...]:
         if version.order > now.order:
             unlike = len(version.numbers) != len(now.numbers), version.suffix != now.suffix
             found.append((unlike, version, tag))
-    if not found:
-        return ()
     found.sort(key=lambda one: (one[0], one[1].order))
-    alike = [one for one in found if one[0] == found[0][0]]
-    newest = max(alike, key=lambda one: one[1].order)
-    return tuple(dict.fromkeys([*(tag for _, _, tag in found[:_NEAREST]), newest[2]]))
+    nearest, others = found[:_NEAREST], found[_NEAREST:]
+    further = [one for one in others if one[0] == nearest[-1][0]]
+    return NewerTags(tuple(tag for *_, tag in nearest), tuple(tag for *_, tag in further))
+
+
+def nearest_that_works(newer: NewerTags) -> Generator[str, bool, str | None]:
+    """Looks for the nearest tag that works: yields the next one to be tried, is sent whether it does, and returns the
+    answer, None where none was found.
+
+    After the nearest ones the newest is tried: what that has not, hardly any before it has. Where it works, halving
+    what lies between leads to one that works and whose predecessor does not: the first of all that do, where versions
+    that have come to work go on to. So of n tags at most 5 + log2(n) are tried.
+    """
+    for tag in newer.nearest:
+        if (yield tag):
+            return tag
+    further = newer.further
+    if not further or not (yield further[-1]):
+        return None
+    fails, works = -1, len(further) - 1
+    while works - fails > 1:
+        middle = (fails + works) // 2
+        if (yield further[middle]):
+            works = middle
+        else:
+            fails = middle
+    return further[works]
