@@ -82,7 +82,7 @@ def _errors(end: Ending) -> list[Figure]:
         Figure("certificates at the end that are not the newest", end.wrong_certificates, "certificates", 0),
         Figure("settings taken over", end.reloads[0], "files", end.reloads[1], "least"),
         Figure("settings refused", end.refusals[0], "files", end.refusals[1], "least"),
-        Figure("faults that podgate met", end.met, f"of {end.faults}"),
+        Figure("faults that podgate met", end.met, f"of {end.faults}", end.faults // 2, "least"),
         Figure("exit code after SIGTERM", end.exit_code, "", 0, "exactly"),
     ]
 

@@ -165,6 +165,7 @@ def test_nothing_is_missed_where_all_is_well():
         ({"rests": (sample(0.0), sample(100.0, descriptors=21))}, "file descriptors at rest, at the end"),
         ({"sent_seconds": 1.2}, "reviews a second"),
         ({"recovered": 287}, "images right at last"),
+        ({"met": 38}, "faults that podgate met"),
         ({"internal_errors": 1}, "reviews let through unchecked: podgate failed"),
         ({"logged": 1}, "lines logged as errors"),
         ({"trespassers": 1}, "connections to an address"),
