@@ -224,7 +224,7 @@ async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     await cluster.close()
 
 
-@pytest.mark.parametrize("bad", ["a: [", "- 1", "{apiVersion: v1, kind: Node}", "", None])
+@pytest.mark.parametrize("bad", ["a: [", "- 1", "{}", '{"error": "log in"}', "{apiVersion: v1, kind: Node}", "", None])
 async def test_a_bad_version_keeps_the_good_one(
     tmp_path: Path, bad: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -109,10 +109,13 @@ class FileCluster:
 
     @classmethod
     def from_sources(cls, documents: Iterable[SourcedObject]) -> "FileCluster":
-        """A cluster of a file's documents. Raises MalformedObject with the document's source before the path."""
+        """A cluster of a file's documents. Raises MalformedObject with the document's source before the path; also for
+        an object of no kind at all: the answer of a login page that somebody has saved is no cluster without nodes."""
         cluster = cls()
         for source, obj in documents:
             with located(source):
+                if not obj.get("kind"):
+                    raise MalformedObject("is missing", "kind")
                 cluster.add(obj)
         return cluster
 
