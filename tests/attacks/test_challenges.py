@@ -95,13 +95,15 @@ async def test_a_token_realm_of_ones_own(gate: Gate, internet: Internet, public:
     assert thief.log == []
 
 
+@pytest.mark.parametrize("authorized", [True, False], ids=["after-a-login", "before-any"])
 @pytest.mark.parametrize("asks", ["Basic", "Bearer"])
 async def test_a_host_that_was_led_to_asks_for_a_login(
-    gate: Gate, internet: Internet, public: Registry, thief: Registry, asks: str
+    gate: Gate, internet: Internet, public: Registry, thief: Registry, asks: str, authorized: bool
 ):
+    """It gets none, nor is its word taken for the registry's."""
     thief.auth = Auth(scheme=asks.lower(), users={"ann": WORD}, realm="https://public.example/token")
     public.auth = Auth(users={"ann": WORD}, realm="https://public.example/token")
-    public.faults = [Fault("/v2/*", authorized=True, redirect="https://thief.example/v2/team/app/manifests/1")]
+    public.faults = [Fault("/v2/*", authorized=authorized, redirect="https://thief.example/v2/team/app/manifests/1")]
     assert verdict(await gate.review(ann(gate))) == "warn undetermined"
     assert len(thief.log) == 1
     assert marked(carried(thief.log)) == []

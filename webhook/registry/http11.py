@@ -115,8 +115,10 @@ class Connection(httpcore.AsyncConnectionInterface):
             yield bytes(event.data)
 
     async def answered(self) -> None:
-        """Tells that nobody reads on. A connection whose answer was read to its end can be used again."""
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+        """Tells that nobody reads on. A connection whose answer was read to its end, and to its own end, can be used
+        again: what has come behind it would be the answer to whatever is asked next, of whoever asks."""
+        ended = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if ended and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
             self._idle_until = time.monotonic() + self._idle_seconds
         else:
@@ -135,7 +137,7 @@ class Connection(httpcore.AsyncConnectionInterface):
         return self._idle_until is not None
 
     def has_expired(self) -> bool:
-        """Whether it was idle for too long, or has something to be read, which can only be its end."""
+        """Whether it was idle for too long, or has something to be read: its end, or what nobody has asked for."""
         if self._idle_until is None or self._stream is None:
             return False
         return time.monotonic() > self._idle_until or bool(self._stream.get_extra_info("is_readable"))

@@ -148,11 +148,9 @@ class TcpStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             return
         self._closed = True
         self._wake()
-        self._transport.close()
-        try:
-            await asyncio.sleep(0)
-        finally:
-            self._transport.abort()
+        # Not close() first: where that sends the rest meanwhile, asyncio's abort() then fails, for it has nothing left.
+        self._transport.abort()
+        await asyncio.sleep(0)
 
     async def start_tls(
         self,
@@ -239,8 +237,11 @@ class TlsStream(httpcore.AsyncNetworkStream):
         return await secured(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
-        """As of the connection below, and ssl_object."""
-        return self._tls if info == "ssl_object" else self._below.get_extra_info(info)
+        """As of the connection below, and ssl_object; what was received and not yet decrypted is there to be read."""
+        if info == "ssl_object":
+            return self._tls
+        waits = info == "is_readable" and bool(self._tls.pending() or self._incoming.pending)
+        return waits or self._below.get_extra_info(info)
 
 
 async def secured(
