@@ -114,6 +114,10 @@ class Generations:
         """The size of the cache that counts."""
         return float(self._current.registries.images.cached_bytes)
 
+    async def prepare(self) -> None:
+        """Does beforehand what the first review would have to wait for."""
+        await self._current.registries.images.prepare()
+
     async def review(self, request: ReviewRequest, deadline: float) -> Answer:
         """The answer to a request, under the settings that count now, whatever comes meanwhile."""
         current = self._current

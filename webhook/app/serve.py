@@ -103,6 +103,7 @@ async def _serve(start: _Start) -> None:
         generations = Generations(settings, around)
         review = traced_review(generations.review, traces)
         stack.push_async_callback(generations.aclose)
+        await generations.prepare()
         metrics.measure_cache(lambda: generations.cached_bytes)
         metrics.measure_work(_tasks_of(asyncio.get_running_loop()), lambda: events.waiting if events is not None else 0)
 

@@ -73,9 +73,18 @@ class Places:
             return _places(None, {}, domain)
         found = self._places.get(domain)
         if found is None:
-            found = await asyncio.to_thread(_places, root, self._files, domain)
+            # Many ask for a registry at once: only where there is something to be read it is worth a thread for each.
+            if _reads_more(self._files, domain):
+                found = await asyncio.to_thread(_places, root, self._files, domain)
+            else:
+                found = _places(root, self._files, domain)
             self._places[domain] = found
         return found
+
+    async def prepare(self) -> None:
+        """Reads the directory before anybody asks. Raises RegistryError."""
+        if self._root is not None:
+            await self._flights.share("", self._read)
 
     async def aclose(self) -> None:
         """Stops reading."""
@@ -129,6 +138,14 @@ def _text(file: Path) -> str:
 
 def _unreadable(path: Path, error: OSError) -> RegistryError:
     return RegistryError("unavailable", f"the hosts directory: {path} cannot be read: {error.strerror}")
+
+
+def _reads_more(files: Mapping[str, str], domain: str) -> bool:
+    """Whether the configuration of a registry names files outside of the directory."""
+    try:
+        return any(name not in files for name in named_files(files, domain))
+    except MalformedSettings:
+        return False
 
 
 def _places(root: Path | None, files: Mapping[str, str], domain: str) -> tuple[Place, ...]:

@@ -98,6 +98,11 @@ class RegistryImages:
             self._salt = legacy.salt
             self._cache.inherit(legacy.cache, self._options.tag_ttl)
 
+    async def prepare(self) -> None:
+        """Reads what the first request would have to wait for. Raises nothing: what is wrong is told to who asks."""
+        with suppress(RegistryError):
+            await self._places.prepare()
+
     async def resolve(self, reference: Reference, access: Access) -> Image:
         """The root document of a reference: by its digest where it has one, else by its tag (default: latest)."""
         found = await self._look_up(reference, _root_key(reference), access)
