@@ -102,7 +102,7 @@ def demanded_platforms(constraints: PodConstraints) -> tuple[Node, ...]:
     for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
         demand = _demand(term.expressions)
         for key in (OS_LABEL, ARCH_LABEL):
-            if key in demand:
+            if key in demand and len(demand[key]) <= _MOST_STAND_INS:  # with more of them there is no answer
                 demand[key] = tuple(value for value in demand[key] if value == usual_value(key, value))
         if not all(demand.values()):
             continue  # the term contradicts itself
@@ -130,14 +130,14 @@ def usual_value(key: str, value: str) -> str:
 
 def misspelt(constraints: PodConstraints) -> tuple[str, str] | None:
     """The first label of a platform that a pod demands with a value which kubelets write in another way, so that no
-    node has it: the label, and that value. None where there is none."""
-    for term in RequiredNodes(constraints.node_selector, constraints.affinity).usable_terms():
-        for one in term.expressions:
-            if one.key in (OS_LABEL, ARCH_LABEL) and one.operator == "In":
-                for value in one.values:
-                    if value != usual_value(one.key, value):
-                        return one.key, value
-    return None
+    node has it: the label, and that value. None where there is none, or not among the first that the pod names."""
+    terms = constraints.affinity.terms if constraints.affinity else ()
+    asked = [(key, (value,)) for key, value in constraints.node_selector.items()]
+    near = (one for term in terms[:_MOST_STAND_INS] for one in term.expressions if one.operator == "In")
+    asked += [(one.key, one.values) for one in near]
+    platforms = [(key, values[:_MOST_STAND_INS]) for key, values in asked if key in (OS_LABEL, ARCH_LABEL)]
+    named = ((key, value) for key, values in platforms[:_MOST_STAND_INS] for value in values)
+    return next((pair for pair in named if pair[1] != usual_value(*pair)), None)
 
 
 def _unasked_os(constraints: PodConstraints, term: Sequence[NodeSelectorRequirement]) -> tuple[str, ...]:
