@@ -179,6 +179,7 @@ def check(**options: Any) -> None:  # noqa: ANN401  # click's options, named as 
 @_RECURSIVE
 @click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Only there. [default: all]")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All of them, which is the default.")
+@click.option("-l", "--selector", metavar="LABELS", help="Only what has these labels, as kubectl takes them.")
 @_target("A node that is to be thought there, instead of today's.")
 @_nodes("Nodes instead of today's, as `kubectl get nodes -o yaml` prints them; - is stdin.")
 @_kubeconfig("Where the cluster is named. [default: KUBECONFIG, else ~/.kube/config]")
@@ -225,6 +226,10 @@ def scan(**options: Any) -> None:  # noqa: ANN401  # click's options, named as S
 
     if options.pop("all_namespaces") and options["namespaces"]:
         raise click.UsageError("--namespace and --all-namespaces exclude each other")
+    if options["selector"] == "":
+        raise click.UsageError("--selector is empty")
+    if options["selector"] and options["files"]:
+        raise click.UsageError("--selector is for a cluster; of files, save what has the labels: kubectl get -l")
     if options["recursive"] and not options["files"]:
         raise click.UsageError("--recursive is about the directories of -f")
     if "" in options["namespaces"]:

@@ -168,6 +168,31 @@ def test_a_namespace_that_is_not_there_is_no_empty_one(scan: Scan, cluster: ApiS
     assert "is forbidden" in ran.err
 
 
+def test_what_has_the_labels_of_choice(scan: Scan, cluster: ApiServer):
+    """Each object by its own labels, as for kubectl; whose pods have them is known of those without them too."""
+    a_shop(cluster)
+    labels = {"team": "pay"}
+    for plural in ("pods", "replicasets", "deployments"):
+        for one in cluster.all(plural):
+            if one["metadata"]["namespace"] == "bank" and plural != "deployments":
+                cluster.put(plural, {**one, "metadata": {**one["metadata"], "labels": labels}})
+    lone = deployment("lone", BOTH)  # its pods, if any, have other labels
+    put(cluster, {**lone, "metadata": {**lone["metadata"], "labels": labels}})
+    ran = scan("-l", "team=pay", "--target", "linux/arm64", "-o", "json")
+    assert {(one["name"], one["replicas"], one["state"]) for one in document(ran)["workloads"]} == {
+        ("api", 2, "blocked"),
+        ("lone", 3, "ready"),
+    }
+    told = "no pods with these labels of Deployment shop/lone: replicas are those that they ask for"
+    assert (ran.code, ran.err) == (0, f"podgate: {told}\n")
+    ran = scan("-l", "team=pya", "--fail-on", "blocked")
+    assert (ran.code, ran.err) == (2, "podgate: there are no workloads with the labels team=pya\n")
+    ran = scan("-l", "=pay")
+    assert (ran.code, ran.out) == (2, "")
+    assert "400: unable to parse requirement" in ran.err
+    assert [scan("-l", "").code, scan("-l", "a=b", "-f", "-").code] == [2, 2]
+
+
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("blocked", 1), ("partial", 1), ("unknown", 1)])
 def test_exit_codes(scan: Scan, cluster: ApiServer, fail_on: str, code: int):
     a_shop(cluster)

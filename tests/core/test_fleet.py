@@ -224,6 +224,24 @@ def test_pods_that_are_there_count_and_the_word_of_those_whose_pods_are_not():
     ]
 
 
+def test_who_made_pods_is_known_though_nobody_asked_for_it():
+    """A DaemonSet's pods are pinned to their nodes: what it asks for itself is in its template alone."""
+    demanded = [{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}]
+    required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": demanded}}}
+    agent = {**named("apps/v1", "DaemonSet", "agent"), "spec": {"template": template(affinity=required)}}
+    web, other = deployment("web"), deployment("other")
+    first = replica_set(web)
+    fleet = Fleet()
+    for pod in (*pods_of(agent, 2), *pods_of(first, 1)):
+        fleet.take(pod)
+    fleet.take(web)
+    for one in (agent, first, web, other):
+        fleet.take_aside(one)
+    found = {one.owner.name: one for one in fleet.groups(by_word=True)}
+    assert {name: one.replicas for name, one in found.items()} == {"agent": 2, "web": 1}
+    assert found["agent"].workload.constraints.affinity is not None
+
+
 def test_objects_of_other_kinds_and_such_as_are_not_understood():
     fleet = Fleet()
     assert not fleet.take(named("v1", "ConfigMap", "settings"))

@@ -250,7 +250,12 @@ class ApiServer:
                 return _status(410, "The provided continue parameter is too old", token=token)
         within = f"{namespace}/" if (namespace := request.match_info.get("namespace", "")) else ""
         objects = self._objects[plural]
+        try:
+            wanted = _equalities(request.query.get("labelSelector", ""))
+        except ValueError as error:
+            return _status(400, f"unable to parse requirement: {error}")
         items = [objects[key] for key in sorted(objects) if key.startswith(within)]
+        items = [one for one in items if wanted <= set(one["metadata"].get("labels", {}).items())]
         end = start + limit if limit else len(items)
         metadata = {"resourceVersion": str(version)}
         if end < len(items):
@@ -303,6 +308,17 @@ class ApiServer:
 def request_gone(response: web.StreamResponse) -> bool:
     """Whether the client has gone away."""
     return response._req is None or response._req.transport is None or response._req.transport.is_closing()
+
+
+def _equalities(selector: str) -> set[tuple[str, str]]:
+    """Labels that a selector demands; of its operators there is only =. Raises ValueError."""
+    found = set()
+    for part in filter(None, selector.split(",")):
+        key, equals, value = part.partition("=")
+        if not (key and equals):
+            raise ValueError(part)
+        found.add((key, value))
+    return found
 
 
 def _key(obj: Mapping[str, Any]) -> str:

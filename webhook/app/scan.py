@@ -61,7 +61,8 @@ FailOn = Literal["never", "blocked", "partial", "unknown"]
 class ScanRequest:
     """The options of `podgate scan`, as the command line has them.
 
-    files: saved workloads, none: the cluster's are listed. namespaces: none for all. timeout: seconds for the whole
+    files: saved workloads, none: the cluster's are listed. namespaces: none for all. selector: of
+    labels, None for all. timeout: seconds for the whole
     run, None: none. cache_ttl: seconds for which what a tag was is not asked for again.
     """
 
@@ -73,6 +74,7 @@ class ScanRequest:
     kubeconfig: str | None = None
     context: str | None = None
     namespaces: tuple[str, ...] = ()
+    selector: str | None = None
     output: str = "table"
     fail_on: FailOn = "never"
     suggest: bool = False
@@ -151,8 +153,8 @@ async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[s
             raise ClusterUnavailable("the cluster's objects could not be listed within --timeout") from None
         images, asked = await _images(run, api_server)
         judge = Judge(settings, images, cluster)
-        groups = list(fleet.groups(by_word=bool(request.files)))
-        run.notes += _on_their_word(fleet, groups)
+        groups = list(fleet.groups(by_word=bool(request.files or request.selector)))
+        run.notes += _on_their_word(request, fleet, groups)
         with progress("looking images up", len(groups), environment) as done:
             pace = Pace(request.jobs, deadline, done)
             entries = await judge_fleet(judge, groups, cluster.nodes(), pace)
@@ -172,21 +174,27 @@ def _look_back(run: _Run, survey: Survey, entries: Sequence[Surveyed]) -> None:
         run.notes.append("--suggest asks registries, so that offline there are no suggestions")
     if not entries and not run.problems:
         there = name_some(list(dict.fromkeys(run.request.namespaces)), _NAMED)
-        run.notes.append(f"there are no workloads{f' in the namespace {there}' if there else ''}")
+        where = f" in the namespace {there}" if there else ""
+        if run.request.selector:  # most likely a slip, which must not look like workloads that are all well
+            run.problems.append(f"there are no workloads with the labels {run.request.selector}{where}")
+        else:
+            run.notes.append(f"there are no workloads{where}")
     late = sum(one.error is not None and one.error[0] == "timeout" for one in survey.images)
     if late and run.request.timeout is not None:
         run.notes.append(f"{late} image{'' if late == 1 else 's'} could not be looked up in time (--timeout)")
 
 
-def _on_their_word(fleet: Fleet, groups: Sequence[PodGroup]) -> list[str]:
-    """A line where replicas are those that workloads ask for, since files do not hold their pods."""
+def _on_their_word(request: ScanRequest, fleet: Fleet, groups: Sequence[PodGroup]) -> list[str]:
+    """A line where replicas are those that workloads ask for, since files do not hold their pods, or these have not the
+    labels that were named."""
+    where = "in the files" if request.files else "with these labels"
     told = {group.owner: group.replicas for group in groups if group.by_word}
     if told and not fleet.has_pods:
-        return ["no pods in the files: replicas are those that the workloads ask for"]
+        return [f"no pods {where}: replicas are those that the workloads ask for"]
     asking = [str(owner) for owner, replicas in told.items() if replicas]
     if not asking:
         return []
-    return [f"no pods in the files of {name_some(asking, _NAMED)}: replicas are those that they ask for"]
+    return [f"no pods {where} of {name_some(asking, _NAMED)}: replicas are those that they ask for"]
 
 
 async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, FileCluster, str | None]:
@@ -264,7 +272,7 @@ def _namespace(obj: Object) -> str:
 
 async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> None:
     """Lists the workloads of a cluster."""
-    from webhook.cluster.listing import list_fleet, missing_namespaces  # noqa: PLC0415  # as above
+    from webhook.cluster.listing import list_fleet, list_makers, missing_namespaces  # noqa: PLC0415  # as above
 
     namespaces = dict.fromkeys(run.request.namespaces)
     empty = set(namespaces)
@@ -275,10 +283,14 @@ async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> No
             empty.discard(_namespace(obj))
             fleet.take(obj, resource)
 
-        run.problems += await list_fleet(connection, take, tuple(namespaces), judged_kinds(run.settings).further)
+        further, selector = judged_kinds(run.settings).further, run.request.selector or ""
+        problems = await list_fleet(connection, take, tuple(namespaces), further, selector)
+        if selector:
+            problems += await list_makers(connection, fleet.take_aside, tuple(namespaces))
+        run.problems += dict.fromkeys(problems)
         run.problems += await missing_namespaces(connection, [each for each in namespaces if each in empty])
     where = f"namespace {', '.join(namespaces)} of " if namespaces else ""
-    run.subject = f"{where}{connection.host}"
+    run.subject = f"{where}{connection.host}{f', {selector}' if selector else ''}"
 
 
 async def _images(run: _Run, api_server: str | None) -> tuple[Images, RegistryImages | None]:

@@ -76,8 +76,11 @@ WITH_TEMPLATES: Final = (
 """What pods are made from. They are listed after the pods: an owner that is made in between is found all the same."""
 
 
-async def list_all(connection: Connection, listed: Listed, namespace: str = "") -> AsyncIterator[dict[str, Any]]:
-    """The objects of a kind, in one namespace or (empty) in all, one after the other.
+async def list_all(
+    connection: Connection, listed: Listed, namespace: str = "", selector: str = ""
+) -> AsyncIterator[dict[str, Any]]:
+    """The objects of a kind, in one namespace or (empty) in all, one after the other. `selector`: of labels, as the API
+    server reads it; empty for all.
 
     Where the list expires on the way, it goes on with what is stored by then, as the API server offers: objects that
     were made or deleted in the meantime may be missing or there, none is there twice. Raises ClusterUnavailable; status
@@ -85,7 +88,7 @@ async def list_all(connection: Connection, listed: Listed, namespace: str = "") 
     """
     token = ""
     while True:
-        items, token = await _page(connection, listed, namespace, token)
+        items, token = await _page(connection, listed, namespace, selector, token)
         items.reverse()
         while items:  # each is let go of before the next: a page is held once, and never two
             item = items.pop()
@@ -95,11 +98,14 @@ async def list_all(connection: Connection, listed: Listed, namespace: str = "") 
             return
 
 
-async def _page(connection: Connection, listed: Listed, namespace: str, token: str) -> tuple[list[Any], str]:
+async def _page(
+    connection: Connection, listed: Listed, namespace: str, selector: str, token: str
+) -> tuple[list[Any], str]:
     """The items of a page, and the token of the next one, empty where there is none."""
     setbacks = 0
     while True:
-        query = [("limit", str(PAGE))] + ([("continue", token)] if token else [])
+        query = [("limit", str(PAGE))] + ([("labelSelector", selector)] if selector else [])
+        query += [("continue", token)] if token else []
         try:
             answer = await connection.get(listed.where(namespace), listed.list_kind, query, seconds=_PAGE_SECONDS)
             break
@@ -120,20 +126,39 @@ async def _page(connection: Connection, listed: Listed, namespace: str, token: s
 
 
 async def list_fleet(
-    connection: Connection, take: Take, namespaces: Sequence[str], further: Iterable[FurtherKind]
+    connection: Connection,
+    take: Take,
+    namespaces: Sequence[str],
+    further: Iterable[FurtherKind],
+    selector: str = "",
 ) -> list[str]:
     """Gives all pods, and then what they are made from, to `take`; returns what could not be read, a line each.
 
-    `namespaces`: none for all. What may not be listed, or is not understood, leaves the rest as it is. Raises
-    ClusterUnavailable where pods cannot be listed for another reason than a missing permission: then the API server
-    cannot be asked at all.
+    `namespaces`: none for all. `selector`: of labels, empty for all. What may not be listed, or is not understood,
+    leaves the rest as it is. Raises ClusterUnavailable where pods cannot be listed for another reason than a missing
+    permission: then the API server cannot be asked at all.
     """
     kinds, problems = await further_kinds(connection, further)
-    for listed in (PODS, *WITH_TEMPLATES, *kinds):
+    return problems + await _list_kinds(connection, take, namespaces, (PODS, *WITH_TEMPLATES, *kinds), selector)
+
+
+async def list_makers(connection: Connection, take: Take, namespaces: Sequence[str]) -> list[str]:
+    """Gives all that pods are made from to `take`, whatever labels it has; returns what could not be read.
+
+    Labels of pods come from templates, and need not be those of who has the template.
+    """
+    return await _list_kinds(connection, take, namespaces, WITH_TEMPLATES, "")
+
+
+async def _list_kinds(
+    connection: Connection, take: Take, namespaces: Sequence[str], kinds: Iterable[Listed], selector: str
+) -> list[str]:
+    problems: list[str] = []
+    for listed in kinds:
         bad: list[str] = []
         for namespace in namespaces or ("",):
             try:
-                async for obj in list_all(connection, listed, namespace):
+                async for obj in list_all(connection, listed, namespace, selector):
                     try:
                         take(obj, listed.plural)
                     except MalformedInput as error:

@@ -70,13 +70,15 @@ class PodGroup:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """An object that pods are made from. `wanted`: how many, by its own word; `over`: a Job that has ended."""
+    """An object that pods are made from. `wanted`: how many, by its own word; `over`: a Job that has ended; `asked`:
+    whether somebody wants to know of it, and not of its pods alone."""
 
     workload: Workload
     owner: Key | None
     revision: str
     wanted: int
     over: bool
+    asked: bool = True
 
 
 @dataclass(slots=True)
@@ -123,6 +125,13 @@ class Fleet:
             self._take_pod(Fields.of(obj), workload)
         return True
 
+    def take_aside(self, obj: Mapping[str, object], resource: str = "") -> None:
+        """Takes an object over that pods are made from, for their sake: without any it is not judged. One that was
+        taken over before stays as it is. Raises MalformedObject."""
+        workload = parse_workload(obj, self._kinds, resource)
+        if workload is not None and workload.template:
+            self._take_template(Fields.of(obj), workload, asked=False)
+
     def groups(self, *, by_word: bool = False) -> Iterator[PodGroup]:
         """All there is to judge. `by_word`: pods need not have been asked for, so that an object of which there are
         none counts as many times as it says itself.
@@ -143,7 +152,7 @@ class Fleet:
                 told = by_word and not pods_of_it
                 yield PodGroup(_owner(root), workload, template.wanted if told else 0, told)
 
-    def _take_template(self, top: Fields, workload: Workload) -> None:
+    def _take_template(self, top: Fields, workload: Workload, *, asked: bool = True) -> None:
         group = api_group(workload.api_version)
         if (group, workload.kind) == ("", "PodTemplate"):
             return  # nobody makes pods of it
@@ -159,8 +168,9 @@ class Fleet:
         owner = _reference(workload)
         if owner is not None and owner[:2] in JUDGED and owner[:2] != _MAKERS.get(key[:2]):
             owner = None
-        wanted = _wanted(top, workload.kind)
-        self._templates[key] = _Template(workload, owner, revision, wanted, over)
+        if asked or key not in self._templates:
+            wanted = _wanted(top, workload.kind)
+            self._templates[key] = _Template(workload, owner, revision, wanted, over, asked)
 
     def _take_pod(self, top: Fields, workload: Workload) -> None:
         maker = _reference(workload) or ("", "Pod", workload.namespace, workload.name)
@@ -196,7 +206,7 @@ class Fleet:
         if template.over or template.workload.deleting or not template.workload.has_template:
             return False
         if not pods:
-            return template.owner is None or key[:2] not in _MADE_BY_THE_WAY
+            return template.asked and (template.owner is None or key[:2] not in _MADE_BY_THE_WAY)
         return not any(self._made_from(template, one) for one in pods)
 
     def _made_from(self, template: _Template, pods: _Pods) -> bool:
