@@ -132,7 +132,7 @@ def misspelt(constraints: PodConstraints) -> tuple[str, str] | None:
     """The first label of a platform that a pod demands with a value which kubelets write in another way, so that no
     node has it: the label, and that value. None where there is none, or not among the first that the pod names."""
     terms = constraints.affinity.terms if constraints.affinity else ()
-    asked = [(key, (value,)) for key, value in constraints.node_selector.items()]
+    asked: list[tuple[str, tuple[str, ...]]] = [(key, (value,)) for key, value in constraints.node_selector.items()]
     near = (one for term in terms[:_MOST_STAND_INS] for one in term.expressions if one.operator == "In")
     asked += [(one.key, one.values) for one in near]
     platforms = [(key, values[:_MOST_STAND_INS]) for key, values in asked if key in (OS_LABEL, ARCH_LABEL)]
