@@ -75,3 +75,9 @@ def test_what_keeps_a_pod_from_nodes_that_refuse_it_is_all_it_needs():
 def test_a_platform_that_no_kubelet_writes_so(demands: dict[str, Any], key: str, value: str, usual: str):
     [line] = warnings(Facts(demanding(**demands), "no-candidates", (), ()))
     assert line.endswith(f"kubelets do not write kubernetes.io/{key}: {value}; write kubernetes.io/{key}: {usual}")
+
+
+def test_an_image_that_is_not_there_is_said_not_to_be():
+    facts = Facts(POD, "mismatch", (image(""),), (on("a", "linux/amd64", fails("invalid-reference")),))
+    assert 'container "app": image (none)\n' in denial(facts)
+    assert 'container "app": (no image) fails on a (linux/amd64)' in warnings(facts)[0]

@@ -250,7 +250,7 @@ def _told(trouble: _Trouble) -> Iterator[str]:
     """An image in a denial: whose it is and what it offers, and below it where it ends how."""
     image = trouble.image
     offers = f" is for {name_some(image.platforms, _OFFERS_SHOWN)}" if image.platforms else ""
-    yield f"- {trouble.whose()}: image {clean(image.image)}{_meant(image)}{offers}"
+    yield f"- {trouble.whose()}: image {clean(image.image) or '(none)'}{_meant(image)}{offers}"
     for place in trouble.places[:_PLACES_SHOWN]:
         yield f"  on {place.where()}: {trouble.end(place)}"
     rest = sum(max(1, len(place.names)) for place in trouble.places[_PLACES_SHOWN:])
@@ -273,7 +273,7 @@ def _warning(facts: Facts, trouble: _Trouble) -> str:
         count, limit = (NODES_NAMED if most > 60 else 1), min(most, NAME_LIMIT)
         offers = f" ({name_some(image.platforms, count, limit)})" if image.platforms else ""
         where = place.where(count, limit) + (f" and {more(rest, 'node')}" if rest else "")
-        name = f"{clean(image.image, most)}{_meant(image) if most > 60 else ''}"
+        name = f"{clean(image.image, most) or '(no image)'}{_meant(image) if most > 60 else ''}"
         named = f": {trouble.whose(most)}: {name}{offers}"
         return f"{named} {verb} {where}: {trouble.end(place)}"
 
