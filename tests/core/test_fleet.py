@@ -224,6 +224,20 @@ def test_pods_that_are_there_count_and_the_word_of_those_whose_pods_are_not():
     ]
 
 
+def test_pods_of_a_replica_set_that_nobody_saved_are_their_deployments():
+    """As of `kubectl get deploy,pods`: they are counted once, and not by the Deployment's word beside."""
+    web = deployment("web")
+    first = replica_set(web)
+    pods = pods_of(first, 3)
+    for pod in pods:
+        pod["metadata"]["labels"] = {"pod-template-hash": "1"}
+    assert [(str(one.owner), one.replicas) for one in groups(*pods, web, by_word=True)] == [("Deployment shop/web", 3)]
+    assert [(str(one.owner), one.replicas) for one in groups(*pods)] == [("Deployment shop/web", 3)]
+    lone = pods_of(first, 1)
+    lone[0]["metadata"]["labels"] = {"pod-template-hash": "web-1"}  # nobody's name would be left
+    assert [str(one.owner) for one in groups(*lone)] == ["ReplicaSet shop/web-1"]
+
+
 def test_who_made_pods_is_known_though_nobody_asked_for_it():
     """A DaemonSet's pods are pinned to their nodes: what it asks for itself is in its template alone."""
     demanded = [{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}]

@@ -31,6 +31,10 @@ _TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 """How a StatefulSet's (status.updateRevision) and a DaemonSet's pods say which template they were made from
 (k8s.io/api, apps/v1)."""
 
+_TEMPLATE_HASH: Final = "pod-template-hash"
+"""A label that a Deployment's controller puts on ReplicaSets and their pods; its value ends the ReplicaSet's name, behind
+the Deployment's (k8s.io/api, apps/v1, DefaultDeploymentUniqueLabelKey)."""
+
 _NUMBER: Final[Mapping[str, tuple[str, str]]] = {
     "DaemonSet": ("status", "desiredNumberScheduled"),
     "Job": ("spec", "parallelism"),
@@ -83,10 +87,12 @@ class _Template:
 
 @dataclass(slots=True)
 class _Pods:
-    """Pods that are alike, and made by the same object; `revisions`: what their labels say of the template."""
+    """Pods that are alike, and made by the same object; `revisions`: what their labels say of the template. `above`:
+    the Deployment of a ReplicaSet, by its name; None where there is none."""
 
     maker: Key
     workload: Workload
+    above: Key | None = None
     count: int = 0
     revisions: set[str] = field(default_factory=set)
 
@@ -140,10 +146,13 @@ class Fleet:
         """
         made: dict[Key, list[_Pods]] = {}
         for pods in self._pods.values():
-            root, top = self._chain(pods.maker)
+            maker = pods.maker
+            if maker not in self._templates and pods.above is not None:  # nobody has listed or saved the ReplicaSet
+                maker = pods.above
+            root, top = self._chain(maker)
             if top:
                 made.setdefault(top, []).append(pods)
-            yield PodGroup(_owner(root), _anew(pods.workload, self._templates.get(pods.maker)), pods.count)
+            yield PodGroup(_owner(root), _anew(pods.workload, self._templates.get(maker)), pods.count)
         for key, template in self._templates.items():
             root, top = self._chain(key)
             pods_of_it = made.get(key, [])
@@ -180,9 +189,10 @@ class Fleet:
         # Whoever debugs a pod adds a container to this one alone.
         images = tuple(image for image in workload.images if image.role != "ephemeral")
         workload = replace(workload, constraints=constraints, images=images)
-        pods = self._pods.setdefault((maker, *what_matters(workload)), _Pods(maker, workload))
-        pods.count += 1
         labels = top.inner("metadata").string_map("labels")
+        above = _deployment(maker, labels.get(_TEMPLATE_HASH, ""))
+        pods = self._pods.setdefault((maker, *what_matters(workload)), _Pods(maker, workload, above))
+        pods.count += 1
         pods.revisions.update(labels[key] for key in _REVISION_LABELS if key in labels)
 
     def _chain(self, maker: Key) -> tuple[Key, Key | None]:
@@ -223,6 +233,14 @@ def _reference(workload: Workload) -> Key | None:
         return None
     version, kind, name = workload.owner
     return api_group(version), kind, workload.namespace, name
+
+
+def _deployment(maker: Key, template_hash: str) -> Key | None:
+    """The Deployment whose ReplicaSet this is; None where it is no Deployment's."""
+    name = maker[3].removesuffix(f"-{template_hash}")
+    if maker[:2] != ("apps", "ReplicaSet") or not template_hash or name in ("", maker[3]):
+        return None
+    return "apps", "Deployment", maker[2], name
 
 
 def _owner(key: Key) -> Owner:
