@@ -142,6 +142,12 @@ def _bodies() -> list[Illness]:
             Fault(body=b"<!doctype html><title>Log in</title>", headers=[("Content-Type", "text/html")],
                   without=("Docker-Content-Digest",)),
         ),
+        _http(
+            "chunks that are none", ASKED_AGAIN,
+            Fault(method="GET", raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        ),
+        _http("206 with a part of it", AT_ONCE, Fault(status=206)),
+        _http("101 Switching Protocols", ASKED_AGAIN, Fault(raw=b"HTTP/1.1 101 Go on\r\nUpgrade: x\r\n\r\n")),
         _http("no HTTP at all", ASKED_AGAIN, Fault(raw=b"SSH-2.0-OpenSSH_9.9\r\n")),
     ]  # fmt: skip
 
@@ -176,6 +182,8 @@ def _logins() -> list[Illness]:
         _token("401 again with every new token", "asks with one token", body=b'{"token": "t"}'),
         _http("login wanted all at once, and granted", "logs in", _LOGIN, Fault(at="/token", body=b'{"token": "t"}'),
               readable=BOTH),
+        _http("token that is over before it is given", "uses it once", _LOGIN,
+              Fault(at="/token", body=b'{"token": "t", "expires_in": -9999999999}'), readable=BOTH),
         _token("token server refuses connections", ASKED_AGAIN, realm=f"https://{REFUSING}.{{host}}/token"),
         _token("token server says nothing", BY_TIME, realm=f"https://{MUTE}.{{host}}/token"),
         _token("token server at an address that settings refuse", "connects to none",
@@ -204,7 +212,12 @@ def _statuses() -> list[Illness]:
             readable=frozenset({"index"}),
             steps=2,
         ),
+        _http("404 with a body without end", AT_ONCE, Fault(status=404, endless=True)),
         _http("405 on HEAD", "asks by GET", Fault(method="HEAD", status=405), readable=BOTH),
+        _http(
+            "HEAD with another digest than GET", "asks by GET",
+            Fault(method="HEAD", headers=[("Docker-Content-Digest", f"sha256:{'0' * 64}")]), readable=BOTH,
+        ),
         _http("429", ASKED_AGAIN, Fault(status=429)),
         _limited("a second from now", WAITS, "1"),
         _limited("a date a second from now", WAITS, "{in 1}"),
@@ -219,7 +232,7 @@ def _statuses() -> list[Illness]:
         _http("503", ASKED_AGAIN, Fault(status=503)),
         _limited("an hour", TOO_LONG, "3600", 503),
         _http("504", ASKED_AGAIN, Fault(status=504)),
-    ]
+    ]  # fmt: skip
 
 
 def _redirects() -> list[Illness]:

@@ -145,7 +145,7 @@ def _held() -> tuple[int, int, int]:
 def _in_use() -> int:
     """Connections that podgate has made and neither closed nor given back to be used again."""
     gc.collect()
-    made = [each for each in gc.get_objects() if isinstance(each, httpcore.AsyncHTTP11Connection)]
+    made = [each for each in gc.get_objects() if isinstance(each, httpcore.AsyncConnectionInterface)]
     return sum(not (each.is_idle() or each.is_closed()) for each in made)
 
 
