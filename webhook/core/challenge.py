@@ -11,6 +11,7 @@ FetchToken), scope.go (GetTokenScopes).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote_plus, unquote_to_bytes
 
@@ -100,15 +101,22 @@ def asked_token(challenge: Challenge) -> TokenRequest:
     if realm is None:
         raise MalformedChallenge("a token is asked for, but no realm is given", "realm")
     try:
-        url = parse_url(realm)
+        printed = _as_printed(realm)
     except ValueError as error:
         raise MalformedChallenge(f"not a URL: {error}", "realm") from error
     scope = challenge.parameters.get("scope")
     return TokenRequest(
-        realm=str(url),
+        realm=printed,
         service=challenge.parameters.get("service", ""),
         scopes=() if scope is None else tuple(scope.split(" ")),
     )
+
+
+@lru_cache(maxsize=32)
+def _as_printed(url: str) -> str:
+    """A URL as Go prints it. A registry names the same realm each time, and to take it apart takes as long as to write
+    a request. Raises ValueError."""
+    return str(parse_url(url))
 
 
 def token_request(challenge: Challenge, repository: str) -> TokenRequest:
