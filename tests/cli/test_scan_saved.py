@@ -49,6 +49,16 @@ def test_a_pod_beside_workloads_whose_pods_were_not_saved(podgate: Podgate, sett
     assert ran.err == f"podgate: {told}\n"
 
 
+def test_pods_alone_lack_what_their_daemonset_asks_for(podgate: Podgate, settings: Path, tmp_path: Path):
+    agent = {**named("apps/v1", "DaemonSet", "agent", "kube-system"), "spec": {"template": template(BOTH)}}
+    saved = write(tmp_path / "pods.yaml", *pods_of(agent, 2))
+    ran = podgate("scan", "--config", settings, "-f", saved, *ARM)
+    told = "not in the files: DaemonSet kube-system/agent; their pods are judged without the node affinity"
+    assert (ran.code, ran.err) == (0, f"podgate: {told} that these ask for\n")
+    both = podgate("scan", "--config", settings, "-f", saved, "-f", write(tmp_path / "agent.yaml", agent), *ARM)
+    assert (both.code, both.err, both.out) == (0, "", ran.out)
+
+
 def test_directories_are_read_as_for_check(podgate: Podgate, settings: Path, tmp_path: Path):
     folder = tmp_path / "saved"
     (folder / "deeper").mkdir(parents=True)

@@ -135,6 +135,19 @@ def test_saved_objects_give_the_same(cluster: Cluster, scanned: str, settings: P
     assert json.loads(out) == json.loads(live)
 
 
+def test_labels_and_namespaces_of_choice(cluster: Cluster, scanned: str, settings: Path):
+    """Pods have labels that their Deployment and DaemonSet have not, and are known for theirs all the same."""
+    selected = ("-n", scanned, "-l", "app in (web, agent)", "-o", "json")
+    code, out, complaints = scan(cluster, settings, *selected)
+    assert (code, complaints) == (0, "")
+    assert states(out) == {"web": ("Deployment", 4, "ready"), "agent": ("DaemonSet", 3, "ready")}
+    code, _, complaints = scan(cluster, settings, "-n", scanned, "-l", "app in (web")
+    assert code == 2
+    assert "400: unable to parse requirement" in complaints
+    code, _, complaints = scan(cluster, settings, "-n", f"{scanned}-not", "--fail-on", "blocked")
+    assert (code, complaints) == (2, f"podgate: there is no namespace {scanned}-not\n")
+
+
 def test_somebody_who_may_not_see_everything(cluster: Cluster, scanned: str, settings: Path):
     cluster.must("create", "serviceaccount", "-n", scanned, "looker")
     rights = ("--verb=list,get", "--resource=pods,deployments.apps,replicasets.apps,serviceaccounts,secrets")

@@ -154,7 +154,7 @@ async def _scan(request: ScanRequest, settings: Settings, environment: Mapping[s
         images, asked = await _images(run, api_server)
         judge = Judge(settings, images, cluster)
         groups = list(fleet.groups(by_word=bool(request.files or request.selector)))
-        run.notes += _on_their_word(request, fleet, groups)
+        run.notes += _on_their_word(request, fleet, groups) + _without_makers(request, fleet)
         with progress("looking images up", len(groups), environment) as done:
             pace = Pace(request.jobs, deadline, done)
             entries = await judge_fleet(judge, groups, cluster.nodes(), pace)
@@ -195,6 +195,17 @@ def _on_their_word(request: ScanRequest, fleet: Fleet, groups: Sequence[PodGroup
     if not asking:
         return []
     return [f"no pods {where} of {name_some(asking, _NAMED)}: replicas are those that they ask for"]
+
+
+def _without_makers(request: ScanRequest, fleet: Fleet) -> list[str]:
+    """A line where files hold pods of DaemonSets and not these; of a cluster it was said what could not be listed."""
+    lost = [str(owner) for owner in fleet.unknown_makers] if request.files else []
+    named = name_some(lost, _NAMED)
+    return (
+        [f"not in the files: {named}; their pods are judged without the node affinity that these ask for"]
+        if lost
+        else []
+    )
 
 
 async def _gather(run: _Run, given: Sequence[Node]) -> tuple[Fleet, FileCluster, str | None]:

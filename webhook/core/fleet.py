@@ -32,8 +32,8 @@ _TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 (k8s.io/api, apps/v1)."""
 
 _TEMPLATE_HASH: Final = "pod-template-hash"
-"""A label that a Deployment's controller puts on ReplicaSets and their pods; its value ends the ReplicaSet's name, behind
-the Deployment's (k8s.io/api, apps/v1, DefaultDeploymentUniqueLabelKey)."""
+"""A label that a Deployment's controller puts on ReplicaSets and their pods; the ReplicaSet's name is the Deployment's
+with its value behind it (k8s.io/api, apps/v1, DefaultDeploymentUniqueLabelKey)."""
 
 _NUMBER: Final[Mapping[str, tuple[str, str]]] = {
     "DaemonSet": ("status", "desiredNumberScheduled"),
@@ -109,6 +109,13 @@ class Fleet:
     def has_pods(self) -> bool:
         """Whether any pod has come that runs, or will."""
         return bool(self._pods)
+
+    @property
+    def unknown_makers(self) -> tuple[Owner, ...]:
+        """DaemonSets whose pods have come, and which have not themselves. Their controller has put the node that each
+        pod is for in the place of the node affinity that they ask for, which therefore nobody knows."""
+        lost = (pods.maker for pods in self._pods.values() if pods.workload.every_node)
+        return tuple(_owner(maker) for maker in dict.fromkeys(lost) if maker not in self._templates)
 
     def __len__(self) -> int:
         """Pods that run, or will."""
