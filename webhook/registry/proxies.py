@@ -22,7 +22,12 @@ from webhook.registry.addresses import AddressPolicy, is_public
 ANYWHERE: Final = AddressPolicy(allowed=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
 """For the connection to the proxy itself."""
 
-_METADATA: Final = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
+_METADATA: Final = frozenset(
+    {
+        *("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal", "metadata.tencentyun.com"),
+        *("metadata", "instance-data"),  # Google's and Amazon's, as machines of theirs find them in their own domain
+    }
+)
 """Names of metadata services: where a proxy resolves them, the address that they mean is not seen."""
 
 _PORTS: Final = {"http": 80, "https": 443}
