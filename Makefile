@@ -66,7 +66,7 @@ image/tools.txt: uv.lock | $(VENV)/.locked
 
 e2e: $(VENV)/.locked ## Run a real Kubernetes control plane, registry, kubectl and helm against podgate (needs Go)
 	@$(BIN)/python -m tests.e2e.harness.components >/dev/null
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile
 
 faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print its answers (WRITE=1: into docs/reliability.md)
 	@$(BIN)/python -m tests.faults $(if $(WRITE),--write)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.e2e.harness.podgate import (
 )
 from tests.e2e.harness.processes import Process
 from tests.e2e.harness.registry import LOGIN, SAMPLES_LOGIN, Registry
+from tests.e2e.harness.sharing import Modules, longest_first
 
 Processes = Callable[[], Sequence[Process]]
 Watch = Callable[[Processes], None]
@@ -38,6 +40,18 @@ _RUNNING = pytest.StashKey[list[Processes]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RUNNING] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, they collect them in the order in which they are handed out."""
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist, which may be switched off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Modules | None:
+    """The hand-out of modules is ours; xdist's other ways stay what they are."""
+    return Modules(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def denies(cluster: Cluster, namespace: str, image: str, mode: str) -> None:
     wanted = "deny" if mode == "deny" else "allow"
     words = ("create", "--dry-run=server", "-n", namespace, "-f", "-")
     tried = pod("tried", image, **ARM)
-    wait_until("the mode", lambda: verdict(cluster.kubectl(*words, stdin=tried)).decision == wanted, 10)
+    wait_until("the mode", lambda: verdict(cluster.kubectl(*words, stdin=tried)).decision == wanted, 30)
 
 
 def longest_pause(podgate: Podgate, namespace: str, kind: str) -> float:

@@ -52,7 +52,7 @@ def events(cluster: Cluster, namespace: str, kind: str, name: str) -> list[Json]
 
 def wait_for_event(cluster: Cluster, namespace: str, kind: str, name: str) -> Json:
     """The first Event on an object."""
-    found: list[Json] = wait_until(f"an Event on {kind} {name}", lambda: events(cluster, namespace, kind, name), 20)
+    found: list[Json] = wait_until(f"an Event on {kind} {name}", lambda: events(cluster, namespace, kind, name), 30)
     return found[0]
 
 
@@ -78,7 +78,7 @@ def test_a_deployment_that_is_warned_of_and_its_pods_owner_have_events(
             assert words in event["message"]
         assert event["message"] in " ".join(cluster.must("describe", "deployment", "web", "-n", namespace).split())
         # The three pods have one owner, and one trouble; neither the dry run nor the denial left anything.
-        wait_until("three pods", lambda: len(podgate.decided(namespace)) >= 6, 20)
+        wait_until("three pods", lambda: len(podgate.decided(namespace)) >= 6, 30)
         (replica_set,) = cluster.get("replicasets", "-n", namespace)["items"]
         name = replica_set["metadata"]["name"]
         about_pods = wait_for_event(cluster, namespace, "ReplicaSet", name)
@@ -104,9 +104,9 @@ def test_a_daemon_set_is_told_of_its_pods(cluster: Cluster, podgate: Podgate, am
             found = events(cluster, namespace, "DaemonSet", "agent")
             return [each for each in found if "fails on arm-1 (linux/arm64)" in each["message"]]
 
-        for event in wait_until("an Event on the DaemonSet", about_a_pod, 20):
+        for event in wait_until("an Event on the DaemonSet", about_a_pod, 30):
             assert (event["involvedObject"]["uid"], event["reason"]) == (uid, "PlatformMismatch")
-        wait_until("its pod on arm-1 to be counted", lambda: warned_pods(podgate) == before + 1, 20)
+        wait_until("its pod on arm-1 to be counted", lambda: warned_pods(podgate) == before + 1, 30)
 
 
 def warned_pods(podgate: Podgate) -> float:
@@ -198,7 +198,7 @@ def test_warn_binds_the_pod_and_says_so_on_it(cluster: Cluster, component, tmp_p
             def on_the_pod() -> list[Json]:
                 return [each for each in events(cluster, namespace, "Pod", "early") if wanted in each["message"]]
 
-            (event,) = wait_until("an Event on the pod", on_the_pod, 20)
+            (event,) = wait_until("an Event on the pod", on_the_pod, 30)
             uid = cluster.get("pod", "early", "-n", namespace)["metadata"]["uid"]
             assert (event["involvedObject"]["uid"], event["reason"]) == (uid, "PlatformMismatch")
             shown = cluster.must("get", "events", "-n", namespace)
@@ -219,7 +219,7 @@ def test_deny_leaves_it_pending_and_binds_what_fits(cluster: Cluster, component,
                 return any("cannot run on the node it is bound to" in each["message"] for each in told)
 
             # The scheduler writes the denial's text on the pod itself.
-            wait_until("the scheduler to be refused", refused, 20)
+            wait_until("the scheduler to be refused", refused, 30)
             stored = cluster.get("pod", "early", "-n", namespace)
             assert "nodeName" not in stored["spec"]
             assert stored["status"]["phase"] == "Pending"
@@ -253,7 +253,7 @@ def test_without_the_right_to_read_pods_nothing_is_refused(cluster: Cluster, com
         try:
             who = f"--as=system:serviceaccount:{NAME}:{NAME}"
             may = ("auth", "can-i", "get", "pods", "-n", namespace, who)
-            wait_until("the right to be gone", lambda: cluster.kubectl(*may).code != 0, 10)
+            wait_until("the right to be gone", lambda: cluster.kubectl(*may).code != 0, 30)
             with late_node(cluster):
                 let_go(cluster)
                 assert cluster.node_of("early", namespace) == "late-1"

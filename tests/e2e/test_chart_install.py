@@ -275,7 +275,7 @@ def test_podgate_works_with_the_rights_and_the_configuration_of_the_chart(
         with cluster.namespace("judged") as namespace:
             assert create(cluster, namespace, bad).decision == "deny"
             assert create(cluster, namespace, pod("web", image)).decision == "warn"
-            wait_until("the Event", lambda: 'podgate_events_total{result="written"} 1.0' in podgate.metrics(), 10)
+            wait_until("the Event", lambda: 'podgate_events_total{result="written"} 1.0' in podgate.metrics(), 30)
         try_a_denial(cluster, helm.must("get", "notes", RELEASE, "-n", NAMESPACE))
         # The configuration keeps podgate from being asked about its own namespace and the cluster's.
         for exempt in (NAMESPACE, "kube-system"):
@@ -332,7 +332,7 @@ def wait_for_the_check(cluster: Cluster) -> None:
 def end_the_check(cluster: Cluster, phase: str) -> None:
     """Says of the Job's pod what a kubelet would."""
     words = ("pods", "-n", NAMESPACE, "-l", f"batch.kubernetes.io/job-name={FULL}-check")
-    (name,) = wait_until("the check's pod", lambda: cluster.must("get", *words, "-o", "name").split(), 20)
+    (name,) = wait_until("the check's pod", lambda: cluster.must("get", *words, "-o", "name").split(), 30)
     patch = json.dumps({"status": {"phase": phase}})
     cluster.must("patch", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", patch)
 

@@ -63,7 +63,7 @@ def test_a_new_node_has_its_pod_in_time_whatever_other_nodes_say(cluster: Cluste
         def warned() -> bool:  # podgate hears of the namespace's mode a moment later
             return verdict(cluster.kubectl("create", "--dry-run=server", *words, stdin=agent)).decision == "warn"
 
-        wait_until("the mode", warned, 10)
+        wait_until("the mode", warned, 30)
         decision, text = verdict(cluster.kubectl("create", *words, stdin=agent))
         assert decision == "warn"
         assert "fails on far-0" in text
@@ -77,7 +77,7 @@ def test_a_new_node_has_its_pod_in_time_whatever_other_nodes_say(cluster: Cluste
             def denied() -> bool:
                 return verdict(cluster.kubectl("create", "--dry-run=server", *words, stdin=agent)).decision == "deny"
 
-            wait_until("the mode", denied, 10)
+            wait_until("the mode", denied, 30)
             lost = [name for node, name in nodes_of_pods(cluster, namespace).items() if node in UNFIT]
             cluster.must("delete", "pod", *lost, "-n", namespace, "--force", "--grace-period=0", "--wait=false")
             covered(cluster, namespace, new[1])

@@ -80,7 +80,7 @@ def test_a_service_account_may_do_what_a_role_gives_it_and_no_more(cluster: Clus
         def allowed() -> bool:  # the authorizer sees a new binding after a moment
             return cluster.kubectl("get", "pods", "-n", namespace, kubeconfig=kubeconfig).code == 0
 
-        wait_until("the role to count", allowed, 10)
+        wait_until("the role to count", allowed, 30)
         assert cluster.kubectl("get", "secrets", "-n", namespace, kubeconfig=kubeconfig).code == 1
 
 

@@ -176,7 +176,7 @@ def test_settings_that_change_lose_no_review(cluster: Cluster, replicas: Replica
             return "deny"
         return "warn" if "Warning" in answer.headers else "allow"
 
-    wait_until("a first denial", lambda: verdict() == "deny", 10)
+    wait_until("a first denial", lambda: verdict() == "deny", 30)
     registries = replicas.running[0].settings["registries"]
     with under_load() as load:
         show(replicas, {"mode": "warn", "deadlineMargin": "2s", "log": {"level": "debug"}})

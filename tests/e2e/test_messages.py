@@ -124,7 +124,7 @@ def test_control_characters_of_a_reference_reach_no_terminal(cluster: Cluster, p
             result = create(cluster, namespace, "web", containers=containers(("app", image)))
             return result if verdict(result).decision == mode else None
 
-        result = wait_until("the mode", judged, 10)
+        result = wait_until("the mode", judged, 30)
     assert result is not None
     assert [found for found in result.stderr if found != "\n" and not found.isprintable()] == []
     assert not any(line.startswith("Warning: all is well") for line in result.stderr.splitlines())

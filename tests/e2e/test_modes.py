@@ -79,7 +79,7 @@ def test_a_mode_that_changes_counts_from_then_on(cluster: Cluster, create: Creat
                 seen = create(namespace, bad, "--dry-run=server").decision
                 return (seen, annotations(cluster, namespace, "web")) == expected
 
-            wait_until(f"mode {mode or 'of the settings'}", changed, 10)
+            wait_until(f"mode {mode or 'of the settings'}", changed, 30)
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "CronJob", "DaemonSet"])

@@ -124,7 +124,7 @@ def test_what_is_being_deleted_can_lose_its_finalizer_whatever_its_image(
         for kind in ("Pod", "Deployment"):
             assert create(namespace, held(kind)) == Verdict("allow")
         cluster.must("label", "namespace", namespace, f"{MODE}-")
-        wait_until("the mode", lambda: create(namespace, pod("x", amd_only, **ARM), "--dry-run=server").text, 10)
+        wait_until("the mode", lambda: create(namespace, pod("x", amd_only, **ARM), "--dry-run=server").text, 30)
         asked = len(podgate.decided(namespace, "held"))
         cluster.must("delete", "pod", "held", "-n", namespace, "--wait=false", "--grace-period=0", "--force")
         cluster.must("delete", "deployment", "held", "-n", namespace, "--wait=false", "--cascade=orphan")
@@ -134,7 +134,7 @@ def test_what_is_being_deleted_can_lose_its_finalizer_whatever_its_image(
         for resource in ("pod", "deployment"):
             gone = '[{"op": "remove", "path": "/metadata/finalizers"}]'
             cluster.must("patch", resource, "held", "-n", namespace, "--type=json", "-p", gone)
-            cluster.must("wait", resource, "held", "-n", namespace, "--for=delete", "--timeout=20s")
+            cluster.must("wait", resource, "held", "-n", namespace, "--for=delete", "--timeout=30s")
         assert len(podgate.decided(namespace, "held")) == asked
 
 

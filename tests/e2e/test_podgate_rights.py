@@ -105,7 +105,7 @@ def wait_for_right(cluster: Cluster, right: Right, *, allowed: bool) -> None:
     """Waits until the authorizer, which sees a change after a moment, has seen it."""
     resource = f"{right.resource}.{right.group}" if right.group else right.resource
     words = ("auth", "can-i", right.verb, resource, "--all-namespaces", f"--as=system:serviceaccount:{NAME}:{NAME}")
-    wait_until(f"{right} to be {allowed}", lambda: (cluster.kubectl(*words).code == 0) == allowed, 10)
+    wait_until(f"{right} to be {allowed}", lambda: (cluster.kubectl(*words).code == 0) == allowed, 30)
 
 
 def with_secret(cluster: Cluster, namespace: str, registry: Registry) -> None:

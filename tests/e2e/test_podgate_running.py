@@ -62,7 +62,7 @@ def test_a_first_install_only_warns_and_a_label_turns_denials_on(
         point_at(cluster, second.port, second.ca)
         wait_until_called(cluster)
         with cluster.namespace("first") as namespace, cluster.namespace("strict", {MODE: "deny"}) as strict:
-            wait_until("the change", lambda: create(cluster, namespace, bad, "--dry-run=server").decision == "warn", 10)
+            wait_until("the change", lambda: create(cluster, namespace, bad, "--dry-run=server").decision == "warn", 30)
             assert create(cluster, strict, bad).decision == "deny"
             assert create(cluster, namespace, bad).decision == "warn"
             assert annotations(cluster, namespace, "web") == ("warn", "mismatch")
@@ -97,7 +97,7 @@ def test_without_podgate_a_cluster_works_as_before_and_with_it_again(
         def denied() -> bool:
             return create(cluster, namespace, {**bad, "metadata": {"name": "x"}}, "--dry-run=server").decision == "deny"
 
-        wait_until("podgate to be called again", denied, 20)
+        wait_until("podgate to be called again", denied, 30)
         assert annotations(cluster, namespace, "x") == ("deny", "mismatch")
 
 
@@ -143,17 +143,17 @@ def test_a_podgate_that_is_replaced_loses_no_request(
     point_at(cluster, another.port, another.ca)
     wait_until_called(cluster)
     with cluster.namespace("stream") as namespace, Stream(cluster, namespace, bad) as stream:
-        wait_until("the stream", lambda: len(another.decided(namespace)) > Stream.EACH, 20)
+        wait_until("the stream", lambda: len(another.decided(namespace)) > Stream.EACH, 30)
         another.ask_to_end()
-        wait_until("it to say that it is not ready", lambda: not another.ready(), 5)
+        wait_until("it to say that it is not ready", lambda: not another.ready(), 30)
         asked = len(another.decided(namespace))
-        wait_until("it to serve on nevertheless", lambda: len(another.decided(namespace)) > asked + Stream.EACH, 10)
+        wait_until("it to serve on nevertheless", lambda: len(another.decided(namespace)) > asked + Stream.EACH, 30)
         # What the endpoints' controller does in a cluster, once readiness fails: further calls go to another replica.
         point_at(cluster, podgate.port, podgate.ca)
         (process,) = another.processes
         wait_until("it to end by itself", lambda: not process.running(), 30)
         taken_over = len(podgate.decided(namespace))
-        wait_until("the other to go on", lambda: len(podgate.decided(namespace)) > taken_over, 10)
+        wait_until("the other to go on", lambda: len(podgate.decided(namespace)) > taken_over, 30)
     assert stream.others == []
     assert stream.denied > 2 * Stream.EACH
     assert another.stop() == 0

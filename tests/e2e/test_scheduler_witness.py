@@ -73,7 +73,7 @@ def space(cluster: Cluster, unlike: None) -> Iterator[str]:
             words = ("create", "--dry-run=server", "-n", namespace, "-f", "-")
             return cluster.kubectl(*words, stdin=pod("probe", NOWHERE)).code == 0
 
-        wait_until("the mode", admitted, 10)
+        wait_until("the mode", admitted, 30)
         yield namespace
 
 

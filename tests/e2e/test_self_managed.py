@@ -133,10 +133,10 @@ def test_a_bundle_that_is_lost_comes_back(cluster: Cluster, replicas: Replicas):
     before = bundle(cluster)
     remove = json.dumps([{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}])
     cluster.must("patch", *CONFIGURATION, "--type=json", "-p", remove)
-    wait_until("the bundle", lambda: bundle(cluster) == before, 10)
+    wait_until("the bundle", lambda: bundle(cluster) == before, 30)
     nonsense = json.dumps([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "bm9uc2Vuc2U="}])
     cluster.must("patch", *CONFIGURATION, "--type=json", "-p", nonsense)
-    wait_until("the bundle", lambda: bundle_or_none(cluster) == before, 10)
+    wait_until("the bundle", lambda: bundle_or_none(cluster) == before, 30)
     wait_until_called(cluster)
 
 
@@ -169,11 +169,11 @@ def test_a_secret_that_is_emptied_is_a_renewal_that_loses_no_review(cluster: Clu
     first = leaf(cluster)
     with Load(cluster, "loaded", BAD) as load:
         cluster.must("patch", "secret", SECRET, "-n", NAME, "--type=merge", "-p", '{"data": null}')
-        wait_until("another authority", lambda: len(bundle(cluster)) == 2, 20)
+        wait_until("another authority", lambda: len(bundle(cluster)) == 2, 30)
         begun = time.monotonic()
         wait_until("another certificate", lambda: "tls.crt" in secret(cluster) and leaf(cluster) != first, 60)
         assert time.monotonic() - begun > 25
-        wait_until("it to be loaded", loaded(replicas.all, 2), 20)
+        wait_until("it to be loaded", loaded(replicas.all, 2), 30)
         load.wait_for_more(100)
     assert load.others == []
     assert load.denied > 500

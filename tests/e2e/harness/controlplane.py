@@ -89,10 +89,13 @@ class ControlPlane:
         self._wait_for_api_server()
 
     def client(self) -> httpx.Client:
-        """An HTTP client of the API server, as its administrator. Whoever takes it closes it."""
+        """An HTTP client of the API server, as its administrator. Whoever takes it closes it.
+
+        It waits as long as an API server goes on with a request by default: hundreds of pods are deleted by one.
+        """
         context = ssl.create_default_context(cafile=str(self.authority.file))
         context.load_cert_chain(self._admin.certificate, self._admin.key)
-        return httpx.Client(base_url=self.server, verify=context, trust_env=False, timeout=10.0)
+        return httpx.Client(base_url=self.server, verify=context, trust_env=False, timeout=60.0)
 
     def kubeconfig(self, name: str, user: Mapping[str, Any]) -> Path:
         """Writes a kubeconfig for this API server, with the user's entry given."""

@@ -58,7 +58,6 @@ class Load:
 
     def _run(self, number: int) -> None:
         with self._cluster.control_plane.client() as client:
-            client.timeout = httpx.Timeout(30.0)
             due = time.monotonic() + number * self._pause / THREADS
             while not self._end.wait(max(0.0, due - time.monotonic())):
                 # Where the machine is too slow for the rate, what was missed is not made up for.

@@ -78,7 +78,7 @@ class Replicas:
         connections then."""
         (process,) = replica.processes
         replica.ask_to_end()
-        wait_until("it to say that it is not ready", lambda: not replica.ready(), 5)
+        wait_until("it to say that it is not ready", lambda: not replica.ready(), 30)
         assert process.running()
         self.running.remove(replica)
         wait_until("it to end by itself", lambda: not process.running(), 45)
