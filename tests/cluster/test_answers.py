@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.cluster.test_reflector import connection_to
-from tests.support.apiserver import Fault, api_server
+from tests.cluster.test_reflector import connection_to, followed, names, until
+from tests.support.apiserver import Fault, api_server, node
 from webhook.cluster.connection import Connection
 from webhook.cluster.listing import further_kinds
 from webhook.cluster.namespaces import NamespaceReader
@@ -47,6 +47,18 @@ async def test_a_runtime_class_is_not_known_then(text: str) -> None:
         connection = await connection_to(server)
         assert await RuntimeClassReader(connection).get("gvisor") is None
         await connection.close()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "<html>log in</html>\n", '{"type": "ADDED"}\n'], ids=range(4))
+async def test_what_is_no_watch_leaves_no_view_that_never_changes(text: str) -> None:
+    async with api_server() as server:
+        server.put("nodes", node("a"))
+        server.fail("watch nodes", *[Fault(200, text=text)] * 1000)
+        async with followed(server) as cluster:
+            await cluster.wait_listed()
+            server.put("nodes", node("b"))
+            server.delete("nodes", "a")
+            await until(lambda: names(cluster) == ["b"])
 
 
 async def test_nor_for_a_list_of_what_is_served() -> None:

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from webhook.cluster.answers import items_of, metadata_of
 from webhook.cluster.connection import Connection
@@ -21,6 +21,11 @@ from webhook.core.errors import ClusterUnavailable, MalformedInput
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+_EMPTY_WATCHES: Final = 3
+"""Watches that end at once and say nothing, one after the other, until a list is asked for instead. A server that is
+being restarted may end one or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +211,9 @@ class Reflector(Generic[T]):
                 self._version = ""
         # A server that ends each watch at once must not be asked again and again without a pause.
         self._failures = 0 if clock() - begun >= self._pace.first_delay else self._failures + 1
+        # Whoever ends them without a word, as a proxy does that passes no streams on, never tells of a change either.
+        if silent and self._failures >= _EMPTY_WATCHES:
+            self._version = ""
 
     def _take_page(self, answer: Mapping[str, Any], objects: dict[str, T]) -> None:
         for item in items_of(answer, self._resource.path):
