@@ -14,6 +14,7 @@ from webhook.core.message import (
     Facts,
     denial,
     last_resort,
+    not_in_time,
     not_understood,
     platform_text,
     too_early,
@@ -30,6 +31,10 @@ from webhook.core.workload import ContainerRole, PodConstraints, Workload
 
 def test_the_other_texts():
     assert last_resort("7-8") == "podgate: internal error, request 7-8 was let through without a check"
+    assert (
+        not_in_time("7-8")
+        == "podgate: request 7-8 was let through without a check, since there was no time left for it"
+    )
     assert last_resort("\n") == "podgate: internal error, request (no uid) was let through without a check"
     assert too_early() == "podgate: not checked, since the nodes of the cluster are not known yet"
     assert too_late() == "podgate: not checked, since there was no time to read it"

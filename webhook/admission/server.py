@@ -196,9 +196,18 @@ class AdmissionServer:
         return Answer(warnings=(message.not_understood(error.problem),), annotations=NOT_UNDERSTOOD)
 
     def _last_resort(self, uid: str, error: Exception) -> Answer:
-        logger.error("a review was let through without a check", exc_info=error, extra={"uid": uid})
+        late = isinstance(error, _NotInTime)  # nobody's mistake as a rule, so no trace
+        why = "it did not end in time" if late else "podgate failed"
+        trace = None if late else error
+        logger.error("a review was let through without a check: %s", why, exc_info=trace, extra={"uid": uid})
+        warning = message.not_in_time(uid) if late else message.last_resort(uid)
         _safely(self._counting.internal_error)
-        return Answer(warnings=(message.last_resort(uid),), annotations={"decision": "allow", "reason": "error"})
+        return Answer(warnings=(warning,), annotations={"decision": "allow", "reason": "error"})
+
+
+class _NotInTime(Exception):
+    """A review has not ended by the time at which the answer is due. It ends by its own deadline, which is earlier, but
+    where the process has no CPU time for it."""
 
 
 def _trace_of(request: web.BaseRequest) -> dict[str, str]:
@@ -207,7 +216,7 @@ def _trace_of(request: web.BaseRequest) -> dict[str, str]:
 
 
 async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answer:
-    """What the review answers. Raises what it raises, and TimeoutError where it has not answered by `answer_by`.
+    """What the review answers. Raises what it raises, and _NotInTime where it has not answered by `answer_by`.
 
     The review is a task of its own: one that does not heed its cancellation must not hold the answer up.
     """
@@ -221,7 +230,7 @@ async def _in_time(review: Review, request: ReviewRequest, times: Times) -> Answ
             task.cancel()
             task.add_done_callback(_forget)
     if not task.done():
-        raise TimeoutError("the review has not ended in time")
+        raise _NotInTime
     if task.cancelled():
         raise RuntimeError("the review was cancelled from inside")
     return task.result()

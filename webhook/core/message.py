@@ -157,6 +157,12 @@ def last_resort(uid: str) -> str:
     return f"podgate: internal error, request {clean(uid, 64) or '(no uid)'} was let through without a check"
 
 
+def not_in_time(uid: str) -> str:
+    """Said where the answer was due and the review had not ended: the process was held up."""
+    name = clean(uid, 64) or "(no uid)"
+    return f"podgate: request {name} was let through without a check, since there was no time left for it"
+
+
 def too_early() -> str:
     """Said where a review comes before the first list of the nodes is complete."""
     return "podgate: not checked, since the nodes of the cluster are not known yet"
