@@ -186,6 +186,7 @@ def test_each_miss_is_shown(changes: dict[str, object], name: str):
         ({}, 0, 0),
         ({"samples": [sample(float(at), 100 + at / 12) for at in range(100)]}, 0, 1),
         ({"rests": (sample(0.0), sample(100.0, 106.0))}, 0, 1),
+        ({"rests": (sample(0.0), sample(100.0, 126.0))}, 1, 1),
         ({"sent_seconds": 1.2}, 0, 1),
         ({"rests": (sample(0.0), sample(100.0, descriptors=21))}, 1, 1),
         ({"recovered": 287, "sent_seconds": 1.2}, 1, 1),
