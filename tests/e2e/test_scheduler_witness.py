@@ -93,7 +93,10 @@ def candidates(cluster: Cluster, podgate: Podgate, objects: list[Json]) -> Candi
     file = podgate.folder / "nodes.json"
     file.write_text(cluster.must("get", "nodes", "-o", "json"))
     code, document, complaints = podgate.check("--nodes", file, stdin=items([runtime_class(), *objects]))
-    assert (code, complaints) == (1, "")
+    foreign = [one for one in document["objects"] if one["nodes"] and not any(node["name"] for node in one["nodes"])]
+    noted = re.fullmatch(r"podgate: none of the nodes takes (\d+) objects?; .*\n", complaints)
+    assert (code, complaints == "" or noted is not None) == (1, True)
+    assert (int(noted[1]) if noted else 0) == len(foreign)
     found = {one["name"]: frozenset(node["name"] for node in one["nodes"] if node["name"])
              for one in document["objects"]}  # fmt: skip
     assert len(found) == len(objects)
