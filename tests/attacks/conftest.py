@@ -125,8 +125,8 @@ async def gate(tmp_path: Path, internet: Internet) -> AsyncIterator[Gate]:
     (tmp_path / "serving").mkdir()
     made = Gate(tmp_path / "serving", internet)
     yield made
-    assert (made.served.errors, made.served.unread) == (0, 0)
     await made.close()
+    assert (made.served.errors, made.served.unread) == (0, 0)
 
 
 @pytest.fixture
