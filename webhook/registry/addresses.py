@@ -6,6 +6,7 @@ Addresses that mean "this machine" or "this link" (metadata services live there)
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -127,6 +128,7 @@ def public(address: Address) -> bool:
     return all(face.is_global for face in embedded(address)) if any(embedded(address)) else address.is_global
 
 
+@lru_cache(maxsize=1024)  # asked for each answer
 def is_public(text: str) -> bool:
     """`public` of an address as a socket names its peer. What is no address is not public."""
     try:

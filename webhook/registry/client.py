@@ -201,7 +201,9 @@ class RegistryClient:
         ask = self._ask(place, login, place.url(key.repository, what, key.name))
         if what == "blobs":
             ask = replace(ask, accept="*/*", limit=CONFIG_LIMIT)
-        return await self._about(place, key, login, replace(ask, method=method))
+        if method != "GET":
+            ask = replace(ask, method=method)
+        return await self._about(place, key, login, ask)
 
     def _ask(self, place: Place, login: Login, url: str) -> Ask:
         return Ask(
@@ -233,7 +235,8 @@ class RegistryClient:
                 try:
                     answer: Reply | Token
                     if isinstance(step, Send):
-                        answer = await self._wire.get(replace(ask, authorization=step.authorization))
+                        shown = step.authorization
+                        answer = await self._wire.get(replace(ask, authorization=shown) if shown else ask)
                         public = answer.public
                         self._meet(place, answer)
                     else:
