@@ -48,7 +48,21 @@ async def connect(
     return stream
 
 
-class TcpStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+class _Stream(httpcore.AsyncNetworkStream):
+    """What both kinds have in common."""
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 -- httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        """The same connection by TLS, closed where that fails; TLS within TLS where it leads through a proxy that is
+        itself asked by TLS."""
+        return await secured(self, ssl_context, server_hostname, timeout)
+
+
+class TcpStream(asyncio.Protocol, _Stream):
     """A connection in the clear. One task reads or writes at a time."""
 
     def __init__(self) -> None:
@@ -152,15 +166,6 @@ class TcpStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._transport.abort()
         await asyncio.sleep(0)
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 -- httpcore's
-    ) -> httpcore.AsyncNetworkStream:
-        """The same connection by TLS; closed where that fails."""
-        return await secured(self, ssl_context, server_hostname, timeout)
-
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
         """server_addr, client_addr, socket, and is_readable: whether there is something to read, if only the end."""
         if info == "is_readable":
@@ -175,7 +180,7 @@ class TcpStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return bool(poll.poll(0))
 
 
-class TlsStream(httpcore.AsyncNetworkStream):
+class TlsStream(_Stream):
     """A connection by TLS over another one. It may end without TLS's own end, as many servers do it: HTTP says how long
     an answer is, and digests are compared."""
 
@@ -226,15 +231,6 @@ class TlsStream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Closes it, without TLS's own end."""
         await self._below.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 -- httpcore's
-    ) -> httpcore.AsyncNetworkStream:
-        """TLS within TLS: through a proxy that is itself asked by TLS."""
-        return await secured(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
         """As of the connection below, and ssl_object; what was received and not yet decrypted is there to be read."""
