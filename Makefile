@@ -28,8 +28,11 @@ $(VENV)/.locked: uv.lock pyproject.toml
 demo: $(VENV)/.locked ## Show denials, warnings and admissions on this machine, without a cluster
 	@$(BIN)/podgate demo
 
+# A test that hangs is shown with what each thread was about, and ends.
+NO_HANGING := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+
 test: $(VENV)/.locked ## Run the tests (no cluster, no Go, no root; HYPOTHESIS_PROFILE=thorough: more examples)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(NO_HANGING)
 
 test-all: ## Run the tests under every supported Python that is installed
 	@for version in $(SUPPORTED); do \
@@ -72,7 +75,7 @@ faults: $(VENV)/.locked ## Ask podgate about registries with every fault, print 
 	@$(BIN)/python -m tests.faults $(if $(WRITE),--write)
 
 attacks: $(VENV)/.locked ## Attack podgate in all ways of docs/threat-model.md
-	$(BIN)/python -m pytest tests/attacks -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/attacks -n 2 --dist loadfile $(NO_HANGING)
 
 bench: $(VENV)/.locked ## Print what podgate costs, as counts and ratios (needs Go; SHORT=1, WRITE=1: into docs/performance.md)
 	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(if $(WRITE),--write docs/performance.md)
