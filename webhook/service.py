@@ -108,7 +108,10 @@ class Judge:
         if examined.runs_nowhere:
             examined = await self._tolerating(request, demands, examined)
         if request.stays:
-            examined = examined.of_images(request.answers_for(examined.fares))
+            places = request.answers_for(examined.fares)
+            if not places:
+                return Judgement(workload, "allow", "skipped", mode.mode)
+            examined = examined.of_images(places)
         return self._judgement(request, mode, demands, examined)
 
     async def _tolerating(self, request: Request, demands: _Demands, examined: Examined) -> Examined:

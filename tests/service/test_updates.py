@@ -56,9 +56,9 @@ async def test_one_image_can_be_mended_before_the_other(shop: World) -> None:
 
 @pytest.mark.parametrize("change", [{"tolerations": [{"operator": "Exists"}]}, {"nodeSelector": {"a": "b"}}])
 async def test_where_no_image_is_new_nothing_starts_on_the_node(shop: World, change: dict[str, Any]) -> None:
-    old = pod(BAD, nodeName="arm")
-    assert brief(await shop.judge(changed(old, **change), old=old)) == "allow skipped"
-    assert shop.registry.log == []
+    for images_of, answer in (((BAD,), "allow skipped"), ((GOOD,), "allow match"), ((BAD, GOOD), "allow match")):
+        old = pod(*images_of, nodeName="arm")
+        assert brief(await shop.judge(changed(old, **change), old=old)) == answer
 
 
 async def test_a_pod_that_gets_its_node_by_an_update_is_judged_whole(shop: World) -> None:

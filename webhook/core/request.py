@@ -47,11 +47,7 @@ class Request:
     @property
     def changes_nothing(self) -> bool:
         """Whether nothing that decides is different from before."""
-        if self.old is None:
-            return False
-        if self.stays:
-            return not self._new_images()
-        return what_matters(self.old) == what_matters(self.workload)
+        return self.old is not None and what_matters(self.old) == what_matters(self.workload)
 
     @property
     def question(self) -> tuple[object, ...] | None:
@@ -63,8 +59,8 @@ class Request:
         return what_matters(self.workload), self.workload.template and self.workload.every_node
 
     def answers_for(self, fares: Sequence[Verdict]) -> tuple[int, ...]:
-        """Of a pod that stays on its node: the places of the images that the request has to answer for. `fares`: the
-        worst that becomes of each image.
+        """Of a pod that stays on its node: the places of the images that the request has to answer for, none where it
+        has no part in what becomes of any. `fares`: the worst that becomes of each image.
 
         It has the others whatever is decided, however they fare: a container for debugging is mostly added because one
         of them does not run.
