@@ -17,7 +17,7 @@ from webhook.core.scheduling import Node, Taint
 from webhook.core.shapes import shape_platform
 from webhook.core.workload import PodConstraints
 from webhook.ports import Cluster
-from webhook.settings import DeclaredNode, Nodes
+from webhook.settings_nodes import DeclaredNode, Nodes
 
 _MANY_TERMS: Final = 64
 """Terms of an affinity up to which candidates are looked for at once."""

@@ -6,15 +6,15 @@ changes a key here makes it anew.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 
-from webhook.core.errors import MalformedPlatform, MalformedSettings
+from webhook.core.errors import MalformedSettings
 from webhook.core.kinds import JUDGED, FurtherKind, Kinds, parse_way, plural_of
 from webhook.core.reference import CrioNames
-from webhook.core.shapes import shape_platform
 from webhook.settings_errors import first_problem
+from webhook.settings_nodes import Nodes
 from webhook.settings_server import Certificate, Server
 from webhook.settings_text import from_environment, lay, read_settings_file, variable
 from webhook.settings_traces import Traces
@@ -28,14 +28,11 @@ from webhook.settings_values import (
     GroupName,
     Host,
     KindName,
-    Labels,
     Network,
     NonEmpty,
     Pattern,
-    PlatformText,
     RealmText,
     ResourceName,
-    RuntimeText,
     Seconds,
     ShortNames,
     TemplatePath,
@@ -49,7 +46,6 @@ CONFIG_VARIABLE: Final = "PODGATE_CONFIG"
 
 Action = Literal["allow", "warn", "deny"]
 Mode = Literal["deny", "warn", "audit", "off"]
-Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 
 
 class Decisions(_Tree):
@@ -66,51 +62,6 @@ class Decisions(_Tree):
             "and healthy nodes go without: leave denying to the DaemonSet itself."
         ),
     ] = "warn"
-
-
-class DeclaredTaint(_Tree):
-    """A taint of a declared node."""
-
-    key: Annotated[NonEmpty, _key("The taint's key.")]
-    value: Annotated[str, _key("The taint's value.")] = ""
-    effect: Annotated[Effect, _key("What it does to pods that do not tolerate it.")]
-
-
-class DeclaredNode(_Tree):
-    """A node shape that may come, such as an autoscaler's: judged like a node that is there."""
-
-    platform: Annotated[
-        PlatformText,
-        _key(
-            "os/architecture[/variant], for Windows with :os.version (or its label). A word that nobody knows is "
-            "refused, unless the label says it too."
-        ),
-    ]
-    runtime: Annotated[RuntimeText, _key("The container runtime as nodes name it, such as containerd://2.1.4.")] = ""
-    labels: Annotated[Labels, _key("Labels beside kubernetes.io/os and kubernetes.io/arch.")] = Field(
-        default_factory=dict
-    )
-    taints: Annotated[tuple[DeclaredTaint, ...], _list("Taints.")] = ()
-
-    @model_validator(mode="after")
-    def _of_a_kind(self) -> Self:
-        """A slip must not deny what runs (core/shapes.py)."""
-        try:
-            shape_platform(self.platform, self.labels)
-        except MalformedPlatform as error:
-            raise ValueError(error.problem) from error
-        return self
-
-
-class Nodes(_Tree):
-    """Which nodes count beside those that exist."""
-
-    declared: Annotated[tuple[DeclaredNode, ...], _list("Node shapes that may come.")] = ()
-    node_pools: Annotated[bool, _key("Read Karpenter's NodePools where that API is served.")] = True
-    transient_taints: Annotated[
-        tuple[NonEmpty, ...],
-        _list("Prefixes of taints that pass by themselves, and so keep no pod away, beside those that are built in."),
-    ] = ()
 
 
 class Kind(_Tree):

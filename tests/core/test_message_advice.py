@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.messages import ADD_AMD64, AMD, ARM_ONE, POD, demanding, image, on
 from webhook.core.message import Facts, denial, warnings
-from webhook.core.outcome import fails, runs
+from webhook.core.outcome import fails, runs, uncertain
 from webhook.core.scheduling import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
 
 ADDED = "add nodeSelector kubernetes.io/arch: amd64."
@@ -81,3 +81,13 @@ def test_an_image_that_is_not_there_is_said_not_to_be():
     facts = Facts(POD, "mismatch", (image(""),), (on("a", "linux/amd64", fails("invalid-reference")),))
     assert 'container "app": image (none)\n' in denial(facts)
     assert 'container "app": (no image) fails on a (linux/amd64)' in warnings(facts)[0]
+
+
+def test_the_advice_goes_with_the_place_that_is_told():
+    facts = Facts(POD, "undetermined", (AMD,), (on("odd", None, uncertain("node-platform-unknown")), ARM_ONE))
+    (line,) = warnings(facts)
+    assert line == (
+        'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) may not run on odd (platform '
+        "unknown) and 1 more node: the node does not say which platform it is; give the node the labels "
+        "kubernetes.io/os and kubernetes.io/arch"
+    )

@@ -368,16 +368,6 @@ def test_undetermined_tells_of_failures_beside_what_is_uncertain():
     )
 
 
-def test_the_advice_goes_with_the_place_that_is_told():
-    facts = Facts(POD, "undetermined", (AMD,), (on("odd", None, uncertain("node-platform-unknown")), ARM_ONE))
-    (line,) = warnings(facts)
-    assert line == (
-        'podgate: Pod web: container "app": reg.example/shop/web:1.4 (linux/amd64) may not run on odd (platform '
-        "unknown) and 1 more node: the node does not say which platform it is; give the node the labels "
-        "kubernetes.io/os and kubernetes.io/arch"
-    )
-
-
 def test_nodes_whose_kubelet_refuses_the_pod_are_narrowed_away_too():
     nodes = (on("a", "linux/amd64", runs("fits")), on("w", "windows/amd64", fails("refused-by-kubelet")))
     facts = Facts(POD, "partial", (AMD,), nodes, "nodeSelector kubernetes.io/os: linux")
