@@ -17,6 +17,10 @@ LEAK: Final = 25.0
 SHORT: Final = 20
 """Minutes of load below which a run cannot tell memory that fills up from memory that leaks, and need not have the
 machine for itself: figures that hang on time are shown, and decide nothing."""
+WITHOUT_CORE: Final = "of the time without a core that was wanted"
+STARVED: Final = 50.0
+"""Percent of the time without a core, from which on a short run says nothing: load, registries and the run itself have
+none either then, answers are late, and what the run takes for right is no longer what podgate can know."""
 _NEARLY: Final = 0.95
 """Of the rate that is aimed at, what has to come about: a run at another rate is another run."""
 
@@ -116,7 +120,7 @@ def _flat(end: Ending) -> list[Figure]:
         found += [
             Figure(f"{name} under load, most", max(map(what, end.samples)), unit),
             Figure(f"{name} at rest, warm", before, unit),
-            Figure(f"{name} at rest, at the end", after, unit, before),
+            Figure(f"{name} at rest, at the end", after, unit, before + _RENEWED),
         ]
     return found
 
@@ -130,7 +134,7 @@ def _others(end: Ending) -> list[Figure]:
         Figure("Events that wait, most", max(sample.events for sample in end.samples), "Events", 1024),
         Figure("series of /metrics at the end", end.rests[1].series, "series"),
         Figure("of one core in use", 100 * busy / (last.at - first.at), "percent"),
-        Figure("of the time without a core that was wanted", 100 * waited / (last.at - first.at), "percent"),
+        Figure(WITHOUT_CORE, 100 * waited / (last.at - first.at), "percent"),
         Figure("the run's own delay, longest", end.lag, "s"),
     ]
 
@@ -143,6 +147,8 @@ def _pss(sample: Sample) -> float:
     return sample.pss
 
 
+_RENEWED: Final = 2
+"""Of descriptors and tasks, how many more there may be at one moment than at another: a watch that is begun anew."""
 _FLAT: Final[Sequence[tuple[str, str, Callable[[Sample], float]]]] = (
     ("file descriptors", "descriptors", lambda sample: sample.descriptors),
     ("tasks", "tasks", lambda sample: sample.tasks),

@@ -162,7 +162,7 @@ def test_nothing_is_missed_where_all_is_well():
         ({"samples": [sample(float(at), 100 + at / 12) for at in range(100)]}, "memory (RSS), last quarter"),
         ({"samples": [sample(float(at), 100 + at / 12) for at in range(100)]}, "memory (RSS), rise of a line"),
         ({"rests": (sample(0.0), sample(100.0, 106.0))}, "memory (RSS) at rest, at the end"),
-        ({"rests": (sample(0.0), sample(100.0, descriptors=21))}, "file descriptors at rest, at the end"),
+        ({"rests": (sample(0.0), sample(100.0, descriptors=23))}, "file descriptors at rest, at the end"),
         ({"sent_seconds": 1.2}, "reviews a second"),
         ({"recovered": 287}, "images right at last"),
         ({"met": 38}, "faults that podgate met"),
@@ -188,7 +188,8 @@ def test_each_miss_is_shown(changes: dict[str, object], name: str):
         ({"rests": (sample(0.0), sample(100.0, 106.0))}, 0, 1),
         ({"rests": (sample(0.0), sample(100.0, 126.0))}, 1, 1),
         ({"sent_seconds": 1.2}, 0, 1),
-        ({"rests": (sample(0.0), sample(100.0, descriptors=21))}, 1, 1),
+        ({"rests": (sample(0.0), sample(100.0, descriptors=22))}, 0, 0),
+        ({"rests": (sample(0.0), sample(100.0, descriptors=23))}, 1, 1),
         ({"recovered": 287, "sent_seconds": 1.2}, 1, 1),
         ({"internal_errors": 1}, 1, 1),
     ],
@@ -200,6 +201,15 @@ def test_a_short_run_fails_for_counts_alone(changes: dict[str, object], short: i
     assert all(name in told for name in missed(ending(**changes)) if short == 0)
     assert verdict(found, SHORT) == long
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("waited", "short"), [(0.49, 1), (0.51, 0)])
+def test_a_short_run_without_a_core_says_nothing_and_says_so(waited: float, short: int, capsys):
+    samples = [replace(sample(float(at)), waited=waited * at) for at in range(100)]
+    found = figures(ending(samples=samples, internal_errors=1))
+    assert verdict(found, SHORT - 0.1) == short
+    assert ("had no core for 51 percent of the time" in capsys.readouterr().out) == (short == 0)
+    assert verdict(found, SHORT) == 1
 
 
 @pytest.mark.parametrize(("right", "wrong"), [(MATCH, MISMATCH), (MISMATCH, MATCH), (MATCH, UNKNOWN)])
