@@ -60,6 +60,15 @@ async def test_after_a_public_host_only_public_ones_are_connected_to(first: str,
         assert reply.public == (first == "8.8.8.8")
 
 
+@pytest.mark.parametrize("location", ["p:////[", "p:///x//[::1", "https://[::1", "http://[::1]]/"])
+async def test_a_redirect_to_what_is_no_url_is_a_fault_of_the_registrys(location: str):
+    async with Internet({"a.example": "8.8.8.8"}) as internet:
+        wire = Wire(internet, RegistryOptions(), Hooks())
+        with pytest.raises(RegistryError) as caught:
+            await wire.get(Ask(str(httpx.URL("https://a.example/v2/", params={"to": location})), "*/*", 100))
+        assert caught.value.code == "malformed"
+
+
 async def test_the_address_of_the_peer_is_known(setting: Setting, registry: Registry):
     policy = AddressPolicy(allowed=(ip_network("127.0.0.0/8"),))
     async with Transports(policy) as transports:

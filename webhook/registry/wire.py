@@ -286,8 +286,11 @@ def _shown(ask: Ask, first: httpx.URL, url: httpx.URL) -> str:
 
 def _target(url: httpx.URL, location: str, shown: str) -> httpx.URL:
     """Where a redirect leads to; `shown` is how `url`, from where it does, stands in a log."""
-    target = url.join(location)
     exchange = Exchange(shown)
+    try:
+        target = url.join(location)
+    except ValueError as error:  # Python's urljoin(), of what httpx takes for a URL
+        raise RegistryError("malformed", "a redirect to what is no URL", exchange) from error
     if target.scheme not in ("http", "https") or not target.host or target.userinfo:
         raise RegistryError("malformed", "a redirect to what is no http or https address", exchange)
     if (url.scheme, target.scheme) == ("https", "http"):
