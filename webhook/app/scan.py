@@ -16,6 +16,7 @@ from webhook.app.nodes import OTHER_WAYS, given_nodes, without_a_cluster
 from webhook.app.parts import credentials_of_a_run, registry_options
 from webhook.app.surroundings import in_environment
 from webhook.check import sort_out
+from webhook.cluster.answers import metadata_of
 from webhook.cluster.documents import Object
 from webhook.cluster.files import FileCluster
 from webhook.core.errors import ClusterUnavailable, NoKubeconfig
@@ -264,7 +265,7 @@ def _from_files(run: _Run, fleet: Fleet) -> Reading:
     taker = Taker(take, "podgate scan -f -")
     reading = read_manifests(request.files, recursive=request.recursive, kinds=judged_kinds(run.settings), taker=taker)
     for _, obj in reading.counting:
-        missing.pop(str(_metadata(obj).get("name")) if obj.get("kind") == "Namespace" else _namespace(obj), None)
+        missing.pop(str(metadata_of(obj).get("name")) if obj.get("kind") == "Namespace" else _namespace(obj), None)
     # Nothing tells a namespace that is empty from one that is not there, or whose objects nobody has saved.
     if reading.objects:
         reading.problems += [Problem(f"nothing in the files is in the namespace {each}") for each in missing]
@@ -272,13 +273,8 @@ def _from_files(run: _Run, fleet: Fleet) -> Reading:
     return reading
 
 
-def _metadata(obj: Object) -> Mapping[str, object]:
-    metadata = obj.get("metadata")
-    return metadata if isinstance(metadata, Mapping) else {}
-
-
 def _namespace(obj: Object) -> str:
-    return str(_metadata(obj).get("namespace") or "default")
+    return str(metadata_of(obj).get("namespace") or "default")
 
 
 async def _from_cluster(run: _Run, fleet: Fleet, connection: "Connection") -> None:
