@@ -141,12 +141,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 -- the interface is httpcore's
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            name = None if server_hostname is None else bare(server_hostname)
-            return _Stream(await self._stream.start_tls(ssl_context, name, timeout))
-        except BaseException:  # a cancelled one above all
-            await self._stream.aclose()
-            raise
+        name = None if server_hostname is None else bare(server_hostname)
+        return _Stream(await self._stream.start_tls(ssl_context, name, timeout))
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 -- the interface is httpcore's
         return self._stream.get_extra_info(info)
