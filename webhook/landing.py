@@ -10,11 +10,10 @@ from typing import Final
 from webhook.aside import aside
 from webhook.core.candidates import Admission, demanded_platforms
 from webhook.core.grouping import NodeGroup, NodeIndex
-from webhook.core.node import emulated_platforms, kubelet_labels
 from webhook.core.nodepools import NodePool, nodes_to_come
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
-from webhook.core.shapes import shape_platform
+from webhook.core.shapes import shape_node
 from webhook.core.workload import PodConstraints
 from webhook.ports import Cluster
 from webhook.settings_nodes import DeclaredNode, Nodes
@@ -107,13 +106,11 @@ def declared_nodes(shapes: Sequence[DeclaredNode]) -> tuple[Node, ...]:
 
 
 def _declared(shape: DeclaredNode, among: Sequence[DeclaredNode]) -> Node:
-    platform = shape_platform(shape.platform, shape.labels)
-    labels = {**kubelet_labels(platform), **shape.labels}
-    taints = tuple(Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
+    taints = (Taint(taint.key, taint.value, taint.effect) for taint in shape.taints)
     alike = [_details(other) for other in among if other.platform == shape.platform]
     telling = [detail for detail in _details(shape) if not all(detail in others for others in alike)]
     name = " ".join(["declared", shape.platform, *telling])
-    return Node(name, platform, Runtime.parse(shape.runtime), labels, taints, emulated_platforms(labels, {}))
+    return shape_node(name, shape.platform, Runtime.parse(shape.runtime), shape.labels, taints)
 
 
 def _details(shape: DeclaredNode) -> list[str]:

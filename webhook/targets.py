@@ -9,10 +9,9 @@ from typing import Final
 
 from webhook.core.errors import MalformedInput, MalformedPlatform
 from webhook.core.known import has_nodes, unknown_word
-from webhook.core.node import emulated_platforms, kubelet_labels
 from webhook.core.runtime import Runtime
 from webhook.core.scheduling import Node, Taint
-from webhook.core.shapes import shape_platform
+from webhook.core.shapes import shape_node
 
 _OPTIONS: Final = "runtime=NAME://VERSION, label=K=V, taint=K=V:EFFECT"
 
@@ -35,12 +34,9 @@ def parse_target(text: str) -> Node:
     where = f"--target {text}"
     written = _written(options, where)
     try:
-        platform = shape_platform(head, written.labels)
+        return shape_node(text, head, written.runtime or Runtime(), written.labels, written.taints)
     except MalformedPlatform as error:
         raise MalformedPlatform(error.problem, where if text else "--target") from None
-    labels = {**kubelet_labels(platform), **written.labels}
-    runtime = written.runtime or Runtime()
-    return Node(text, platform, runtime, labels, tuple(written.taints), emulated_platforms(labels, {}))
 
 
 def doubts_about(target: Node) -> Iterator[str]:

@@ -4,13 +4,23 @@ Nobody looks at such a node to see what it is, so that its words have to be righ
 itself, must not end in a verdict that looks like one about a real node.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from webhook.core.errors import MalformedPlatform
 from webhook.core.known import unknown_word
-from webhook.core.node import ARCH_LABEL, OS_LABEL, VARIANT_LABEL, WINDOWS_BUILD_LABEL, kubelet_labels, with_build
+from webhook.core.node import (
+    ARCH_LABEL,
+    OS_LABEL,
+    VARIANT_LABEL,
+    WINDOWS_BUILD_LABEL,
+    emulated_platforms,
+    kubelet_labels,
+    with_build,
+)
 from webhook.core.platform import Platform, format_platform, parse_platform
+from webhook.core.runtime import Runtime
+from webhook.core.scheduling import Node, Taint
 
 
 def shape_platform(text: str, labels: Mapping[str, str]) -> Platform:
@@ -30,6 +40,14 @@ def shape_platform(text: str, labels: Mapping[str, str]) -> Platform:
         raise MalformedPlatform(f"is build {platform.os_version}, and by its label {WINDOWS_BUILD_LABEL} {build}")
     _refuse_unknown(platform, labels)
     return platform
+
+
+def shape_node(name: str, text: str, runtime: Runtime, labels: Mapping[str, str], taints: Iterable[Taint]) -> Node:
+    """Such a node, with what a kubelet would tell of its platform beside its own labels, which count first. Raises
+    MalformedPlatform."""
+    platform = shape_platform(text, labels)
+    told = {**kubelet_labels(platform), **labels}
+    return Node(name, platform, runtime, told, tuple(taints), emulated_platforms(told, {}))
 
 
 def _with_variant(platform: Platform, labels: Mapping[str, str], *, given: bool) -> Platform:
